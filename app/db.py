@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import orm
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -27,14 +28,17 @@ NAMING_CONVENTION = {
 class Base(DeclarativeBase):
     """Base of all tables. `datetime` is always with time zone, `Decimal` exact, a `dict` or `list` is JSONB."""
 
-    metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as a plain class attribute
-        dt.datetime: sa.DateTime(timezone=True),
-        Decimal: sa.Numeric(18, 6),
-        dict[str, Any]: JSONB,
-        list[Any]: JSONB,
-        list[str]: JSONB,
-    }
+    # A registry of our own: Flask-SQLAlchemy derives a second base, which may not bring a type_annotation_map along.
+    registry = orm.registry(
+        metadata=sa.MetaData(naming_convention=NAMING_CONVENTION),
+        type_annotation_map={
+            dt.datetime: sa.DateTime(timezone=True),
+            Decimal: sa.Numeric(18, 6),
+            dict[str, Any]: JSONB,
+            list[Any]: JSONB,
+            list[str]: JSONB,
+        },
+    )
 
 
 # A test's session joins the test's outer transaction by savepoints, so that a request's rollback undoes only itself.
