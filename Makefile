@@ -1,0 +1,78 @@
+# Everything starts from a bare clone: Python >= 3.11, pip, make and git are enough.
+PY ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+FLASK := $(BIN)/flask --app wsgi
+HOST ?= 127.0.0.1
+PORT ?= 8000
+TESTS ?= tests
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+CATALOGUES := $(patsubst %.po,%.mo,$(wildcard app/translations/*/LC_MESSAGES/*.po))
+.DEFAULT_GOAL := help
+.PHONY: help demo serve worker migrate test test-fast check lint types imports migrations format lock stop clean
+
+help: ## show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.run $(CATALOGUES) ## load the reference scenario, run one night of the market and print what came out
+	$(FLASK) demo
+
+serve: $(VENV)/.run $(CATALOGUES) migrate ## serve console, portal and API on http://127.0.0.1:8000
+	$(BIN)/gunicorn --worker-class gthread --workers 2 --threads 8 --bind $(HOST):$(PORT) wsgi:app
+
+worker: $(VENV)/.run migrate ## run the queue: the nightly round, expiries, reports
+	$(FLASK) worker
+
+migrate: $(VENV)/.run ## bring the database to the newest schema
+	$(FLASK) db upgrade
+
+test: $(VENV)/.test $(CATALOGUES) ## run all tests
+	$(BIN)/python -m pytest -q $(TESTS)
+
+check: lint types imports migrations ## everything but the tests: style, types, import directions, migrations
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+imports: $(VENV)/.test
+	$(BIN)/lint-imports
+
+migrations: $(VENV)/.test ## migrations go up, agree with the models and come down again
+	$(BIN)/python -m pytest -q tests/functional/test_migrations.py
+
+format: $(VENV)/.test ## put the code into the house's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/.test ## choose the versions anew; a plain list of name==version, no address of a registry
+	$(PIP) uv
+	$(BIN)/uv pip compile -q --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --strip-extras --all-extras -o constraints.txt pyproject.toml
+
+stop: ## stop the embedded database
+	$(FLASK) db-stop
+
+clean: ## stop the database, then remove the environment and all local data
+	-[ ! -x $(BIN)/flask ] || $(FLASK) db-stop
+	rm -rf $(VENV) $(VENV)-boot var build *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+%.mo: %.po | $(VENV)/.run
+	$(BIN)/pybabel -q compile -i $< -o $@
+
+# Some systems ship Python without ensurepip: then virtualenv, put beside the environment, makes it.
+$(VENV)/bin/python:
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PY) is older than 3.11: make PY=python3.12 ..."; exit 1; }
+	$(PY) -m venv $(VENV) || { rm -rf $(VENV) && $(PY) -m pip install -q --target $(VENV)-boot virtualenv && \
+	  PYTHONPATH=$(VENV)-boot $(PY) -m virtualenv -q $(VENV); }
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -c constraints.txt -e '.[test]'
+	@touch $@ $(VENV)/.run
