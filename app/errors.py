@@ -1,0 +1,31 @@
+"""How operations refuse. `app.problems` turns each of these into an answer; nothing here knows HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from market.errors import MarketError
+
+
+class NotFound(MarketError):
+    """There is no such record, or it is not the asker's: both look the same from outside."""
+
+
+class Forbidden(MarketError):
+    """The record is the asker's to see, the act is not the asker's to do."""
+
+
+class Conflict(MarketError):
+    """The record is not in a state that admits this; `open_moves` names the moves that are possible now."""
+
+    def __init__(self, message: str, *, open_moves: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.open_moves = tuple(open_moves)
+
+
+class Refused(MarketError):
+    """Well-formed, but against a rule of the market; `field` is the place in the input, as in "lines/0/quantity"."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
