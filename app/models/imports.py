@@ -1,0 +1,85 @@
+"""Files of offers that firms send in, and what became of each of their rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.db import Model
+
+from .columns import Digest, Now, RandomKey, SerialKey, Text, choice, part_of, restrict
+
+
+class ImportState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class RowOutcome(StrEnum):
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+class OfferImport(Model):
+    """One uploaded file. A dry run checks all and posts nothing; totals count the file's rows."""
+
+    __tablename__ = "offer_import"
+    __table_args__ = (
+        sa.CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256"),
+        sa.CheckConstraint("row_count >= 0", name="row_count_not_negative"),
+        sa.CheckConstraint("accepted_count >= 0", name="accepted_count_not_negative"),
+        sa.CheckConstraint("rejected_count >= 0", name="rejected_count_not_negative"),
+        sa.CheckConstraint("accepted_count + rejected_count <= row_count", name="totals"),
+        sa.CheckConstraint("(state IN ('done', 'failed')) = (finished_at IS NOT NULL)", name="finished_has_time"),
+        sa.Index(None, "firm_id", "created_at", "id"),
+    )
+
+    id: Mapped[RandomKey]
+    firm_id: Mapped[uuid.UUID] = mapped_column(restrict("firm.id"))
+    round_id: Mapped[uuid.UUID] = mapped_column(restrict("round.id"))
+    uploaded_by_id: Mapped[uuid.UUID | None] = mapped_column(restrict("user_account.id"))
+    uploaded_by_key_id: Mapped[uuid.UUID | None] = mapped_column(restrict("api_key.id"))
+    filename: Mapped[Text]
+    sha256: Mapped[Digest]
+    dry_run: Mapped[bool]
+    state: Mapped[ImportState] = mapped_column(choice(ImportState, "state"), server_default=ImportState.QUEUED.value)
+    row_count: Mapped[int] = mapped_column(server_default="0")
+    accepted_count: Mapped[int] = mapped_column(server_default="0")
+    rejected_count: Mapped[int] = mapped_column(server_default="0")
+    error: Mapped[str | None] = mapped_column(sa.Text)
+    created_at: Mapped[Now]
+    finished_at: Mapped[dt.datetime | None]
+
+    rows: Mapped[list[OfferImportRow]] = relationship(
+        cascade="all, delete-orphan", passive_deletes=True, order_by="OfferImportRow.id"
+    )
+
+
+class OfferImportRow(Model):
+    """What became of one row: accepted, with its offer unless it was a dry run, or one thing wrong in one column."""
+
+    __tablename__ = "offer_import_row"
+    __table_args__ = (
+        sa.UniqueConstraint("import_id", "sheet", "row", "column", postgresql_nulls_not_distinct=True),
+        sa.CheckConstraint("row >= 1", name="row_positive"),
+        sa.CheckConstraint("outcome = 'accepted' OR offer_id IS NULL", name="offer_of_accepted"),
+        sa.CheckConstraint(
+            "outcome = 'accepted' OR (found IS NOT NULL AND expected IS NOT NULL)", name="rejected_says_why"
+        ),
+    )
+
+    id: Mapped[SerialKey]
+    import_id: Mapped[uuid.UUID] = mapped_column(part_of("offer_import.id"))
+    sheet: Mapped[Text]
+    row: Mapped[int]
+    column: Mapped[str | None] = mapped_column(sa.Text)
+    outcome: Mapped[RowOutcome] = mapped_column(choice(RowOutcome, "outcome"))
+    offer_id: Mapped[uuid.UUID | None] = mapped_column(restrict("offer.id"), index=True)
+    found: Mapped[str | None] = mapped_column(sa.Text)
+    expected: Mapped[str | None] = mapped_column(sa.Text)
