@@ -6,19 +6,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+from app.models import UserRole
 
-class Role(StrEnum):
-    """What a user or an API key acts as. Exactly one each."""
-
-    FIRM_TRADER = "firm_trader"
-    FIRM_ADMIN = "firm_admin"
-    PLATFORM_STAFF = "platform_staff"
-    SENIOR_STAFF = "senior_staff"
-    REGULATOR = "regulator"
-    PLATFORM_ADMIN = "platform_admin"
-
-
-FIRM_ROLES = frozenset({Role.FIRM_TRADER, Role.FIRM_ADMIN})
+FIRM_ROLES = frozenset({UserRole.FIRM_TRADER, UserRole.FIRM_ADMIN})
 
 
 class Permission(StrEnum):
@@ -72,17 +62,17 @@ _STAFF = frozenset(
     }
 )
 
-GRANTS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
+GRANTS: Mapping[UserRole, frozenset[Permission]] = MappingProxyType(
     {
-        Role.FIRM_TRADER: _TRADER,
-        Role.FIRM_ADMIN: _TRADER | {_P.USER_MANAGE, _P.API_KEY_MANAGE},
-        Role.PLATFORM_STAFF: _STAFF,
-        Role.SENIOR_STAFF: _STAFF | {_P.REVIEW_SECOND, _P.REFERENCE_MANAGE, _P.FIRM_MANAGE},
-        Role.REGULATOR: frozenset(
+        UserRole.FIRM_TRADER: _TRADER,
+        UserRole.FIRM_ADMIN: _TRADER | {_P.USER_MANAGE, _P.API_KEY_MANAGE},
+        UserRole.PLATFORM_STAFF: _STAFF,
+        UserRole.SENIOR_STAFF: _STAFF | {_P.REVIEW_SECOND, _P.REFERENCE_MANAGE, _P.FIRM_MANAGE},
+        UserRole.REGULATOR: frozenset(
             {_P.CONTRACT_READ, _P.RUN_READ, _P.REFERENCE_READ, _P.STATISTICS_READ, _P.AUDIT_READ}
         ),
         # Runs the platform, does not trade or review on it: no sealed offers, no decisions.
-        Role.PLATFORM_ADMIN: frozenset(
+        UserRole.PLATFORM_ADMIN: frozenset(
             {
                 _P.RUN_READ,
                 _P.REFERENCE_READ,
@@ -96,3 +86,6 @@ GRANTS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         ),
     }
 )
+
+# What a firm's ERP system may be trusted with: the trade, not the people and not other keys.
+KEY_SCOPES = _TRADER

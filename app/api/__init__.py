@@ -1,0 +1,18 @@
+"""The HTTP API, version 1. Each subject is a module with a `blueprint`; this is the list of them."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from app.api import api_keys, docs, versions
+from app.api.conventions import make_api
+
+BLUEPRINTS = (api_keys.blueprint,)
+
+
+def init_app(app: Flask) -> None:
+    api = make_api(app)
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    app.register_blueprint(docs.blueprint)
+    app.after_request(versions.send_version)

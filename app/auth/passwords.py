@@ -1,0 +1,67 @@
+"""Passwords: argon2id hashes and the rule for new ones."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from app.errors import Refused
+
+SHORTEST, LONGEST = 12, 128
+FEWEST_DIFFERENT_CHARACTERS = 6
+# Parts that make up most of the long passwords on public lists of the common ones.
+COMMON_PARTS = ("password", "passw0rd", "qwerty", "asdfgh", "zxcvbn", "123456", "abcdef", "111111", "letmein", "woaini")
+_hasher = PasswordHasher()  # argon2id with the parameters of RFC 9106, section 4, second choice
+
+
+def hash_password(password: str) -> str:
+    return _hasher.hash(password)
+
+
+def verify(stored: str, password: str) -> bool:
+    """Whether the password fits the stored hash. Takes the same time for a wrong as for a right one."""
+    try:
+        return _hasher.verify(stored, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def verify_nobody(password: str) -> None:
+    """Spend the time of a verification where there is no account to verify."""
+    verify(_nobodys_hash(), password)
+
+
+def is_outdated(stored: str) -> bool:
+    """Whether the hash was made with weaker parameters than today's."""
+    return _hasher.check_needs_rehash(stored)
+
+
+@cache
+def _nobodys_hash() -> str:
+    return hash_password("nobody signs in with this")
+
+
+def check_new_password(password: str, *, email: str) -> None:
+    """The rule for a new password: length and guessability, not kinds of characters.
+
+    :raises Refused: too short, too long, guessable, or holding the account's own name.
+    """
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise Refused(
+            f"the password has {len(password)} characters; expected {SHORTEST} to {LONGEST}", field="password"
+        )
+    plain = password.lower()
+    if len(set(plain)) < FEWEST_DIFFERENT_CHARACTERS:
+        raise Refused(
+            f"the password has {len(set(plain))} different characters; expected {FEWEST_DIFFERENT_CHARACTERS} or more",
+            field="password",
+        )
+    own_name = re.sub(r"[^a-z0-9]", "", email.lower().partition("@")[0])
+    rest = plain
+    for part in (*COMMON_PARTS, *([own_name] if len(own_name) >= 4 else [])):
+        rest = rest.replace(part, "")
+    if len(rest) < SHORTEST // 2:
+        raise Refused("the password is easy to guess; expected one without common parts or your name", field="password")
