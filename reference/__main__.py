@@ -26,8 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     write_snapshot(scenario, options.out)
     sides = Counter(offer.side for offer in scenario.offers)
     print(
-        f"{len(scenario.offers)} offers ({sides['sell']} sell, {sides['buy']} buy, {sides['conversion']} conversion) of "
-        f"{len(scenario.firms)} firms, {scenario.horizon.first} to {scenario.horizon.last}, in {options.out}. "
+        f"{len(scenario.offers)} offers ({sides['sell']} sell, {sides['buy']} buy, {sides['conversion']} conversion) "
+        f"of {len(scenario.firms)} firms, {scenario.horizon.first} to {scenario.horizon.last}, in {options.out}. "
         "Volumes rest on cited capacities; prices and terms are synthetic."
     )
     return 0

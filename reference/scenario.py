@@ -113,9 +113,7 @@ class _Maker:
             max_share=terms.largest_share(self.seed, code, volume.product, self.gwh[volume.firm])
             if is_buy
             else terms.FULL_SHARE,
-            specification=terms.specification(
-                self.seed, code, volume.side, self.limits[volume.product, volume.grade]
-            ),
+            specification=terms.specification(self.seed, code, volume.side, self.limits[volume.product, volume.grade]),
             certificates=terms.required(
                 self.seed, code, volume.product, self.products[volume.product].tier, self.countries[region]
             )
@@ -141,9 +139,7 @@ class _Maker:
                 way = self.tariff.per_unit(product, region, GATEWAY)
                 base += way if volume.side == "buy" else -min(way, base / 2)
         unit = self.products[product].unit
-        return tuple(
-            prices.to_step(base * (step if position >= 4 else 1), unit) for position in range(first, last + 1)
-        )
+        return tuple(prices.to_step(base * (step if position >= 4 else 1), unit) for position in range(first, last + 1))
 
     def _fee(self, volume: OpenVolume) -> Decimal:
         """Reference fee; hydroxide from carbonate has its own, and a better grade's premium is its processor's."""

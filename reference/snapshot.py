@@ -12,6 +12,16 @@ from market.periods import Period
 from .offers import Scenario, ScenarioOffer
 
 Cell = str | int | Decimal
+# fmt: off
+OFFER_COLUMNS = (
+    "offer", "side", "firm", "product", "grade", "region", "first_period", "last_period", "quantity", "price",
+    "min_term", "max_term", "min_rate", "all_or_none", "max_share", "group",
+)
+CONVERSION_COLUMNS = (
+    "conversion", "firm", "region", "output_product", "output_grade", "first_period", "last_period", "capacity",
+    "fee", "min_term", "max_term",
+)
+# fmt: on
 
 
 def write_snapshot(scenario: Scenario, directory: Path) -> None:
@@ -53,13 +63,9 @@ def write_snapshot(scenario: Scenario, directory: Path) -> None:
 
 
 def _write_offers(directory: Path, offers: Sequence[ScenarioOffer]) -> None:
-    columns = (
-        "offer side firm product grade region first_period last_period quantity price min_term max_term min_rate "
-        "all_or_none max_share group"
-    ).split()
     _write(
         directory / "offers.csv",
-        columns,
+        OFFER_COLUMNS,
         (
             (
                 *(row.offer, row.side, row.firm, row.product, row.grade, row.region, row.first_period),
@@ -82,12 +88,9 @@ def _write_offers(directory: Path, offers: Sequence[ScenarioOffer]) -> None:
 
 
 def _write_conversions(directory: Path, conversions: Sequence[ScenarioOffer]) -> None:
-    columns = (
-        "conversion firm region output_product output_grade first_period last_period capacity fee min_term max_term"
-    ).split()
     _write(
         directory / "conversions.csv",
-        columns,
+        CONVERSION_COLUMNS,
         (
             (
                 *(row.offer, row.firm, row.region, row.product, row.grade, row.first_period, row.last_period),

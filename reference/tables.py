@@ -6,13 +6,14 @@ import csv
 from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TypeVar, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 from market.errors import BadInput, Fault
 
 from . import rows as r
 
 FOLDER = Path(__file__).parent / "tables"
+READS_AS = {str: "text", bool: "true or false", int: "a whole number", Decimal: "a decimal number"}
 RowT = TypeVar("RowT", bound=r.Fact)
 
 
@@ -87,9 +88,7 @@ def load(folder: Path = FOLDER) -> Tables:
     return tables
 
 
-def _read(
-    folder: Path, name: str, kind: type[RowT], key: tuple[str, ...], faults: list[Fault]
-) -> tuple[RowT, ...]:
+def _read(folder: Path, name: str, kind: type[RowT], key: tuple[str, ...], faults: list[Fault]) -> tuple[RowT, ...]:
     """The rows of one file, sorted by `key`; what is wrong is added to `faults` and its row left out."""
     path = folder / name
     if not path.is_file():
@@ -101,9 +100,7 @@ def _read(
         reader = csv.DictReader(lines, strict=True)
         if set(reader.fieldnames or ()) != set(columns):
             wanted = ", ".join(sorted(columns))
-            faults.append(
-                Fault(place=name, row=1, column=None, found=f"columns {reader.fieldnames}", expected=wanted)
-            )
+            faults.append(Fault(place=name, row=1, column=None, found=f"columns {reader.fieldnames}", expected=wanted))
             return ()
         found: dict[tuple[str, ...], RowT] = {}
         for number, cells in enumerate(reader, start=2):
@@ -120,33 +117,36 @@ def _read(
                 faults.append(
                     Fault(place=name, row=number, column=key[0], found=f"{identity} again", expected="one row per key")
                 )
-            found[identity] = kind(**values)
+            found[identity] = kind(**cast("dict[str, Any]", values))
     return tuple(found[identity] for identity in sorted(found))
 
 
-def _cell(
-    place: str, row: int, column: str, text: str | None, kind: type
-) -> tuple[object | None, Fault | None]:
+def _cell(place: str, row: int, column: str, text: str | None, kind: type) -> tuple[object | None, Fault | None]:
     """One cell as its type, or None and the fault."""
-
-    def fault(found: str, expected: str) -> tuple[None, Fault]:
-        return None, Fault(place=place, row=row, column=column, found=found, expected=expected)
-
     if text is None:
-        return fault("no cell", "as many cells as the header has columns")
-    if column == "source" and not text.strip():
-        return fault("an empty source", "where the fact comes from")
+        found, expected = "no cell", "as many cells as the header has columns"
+    elif column == "source" and not text.strip():
+        found, expected = "an empty source", "where the fact comes from"
+    else:
+        value, found, expected = _value(text, kind), repr(text), READS_AS[kind]
+        if value is not None:
+            return value, None
+    return None, Fault(place=place, row=row, column=column, found=found, expected=expected)
+
+
+def _value(text: str, kind: type) -> object | None:
+    """The cell's text as a value of `kind`, None where it is none."""
+    if kind is str:
+        return text
     if kind is bool:
-        return (text == "true", None) if text in ("true", "false") else fault(repr(text), "true or false")
-    if kind is int:
-        return (int(text), None) if text.lstrip("-").isdigit() else fault(repr(text), "a whole number")
-    if kind is Decimal:
-        try:
-            number = Decimal(text)
-        except InvalidOperation:
-            return fault(repr(text), "a decimal number")
-        return (number, None) if number.is_finite() else fault(repr(text), "a finite number")
-    return text, None
+        return {"true": True, "false": False}.get(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    if not number.is_finite() or (kind is int and number != int(number)):
+        return None
+    return int(number) if kind is int else number
 
 
 def _broken_references(tables: Tables) -> list[Fault]:

@@ -22,7 +22,7 @@ YEARLY_STEP = {"lithium_carbonate", "lithium_hydroxide", "spodumene_concentrate"
 
 def draw(seed: int, *key: str) -> random.Random:
     """The generator of one draw."""
-    return random.Random(f"{seed}|{'|'.join(key)}")
+    return random.Random(f"{seed}|{'|'.join(key)}")  # noqa: S311 - a repeatable scenario, nothing secret
 
 
 def price_factor(seed: int, offer: str, side: Side, spread: r.Spread, fee: r.Spread) -> Decimal:
@@ -104,7 +104,9 @@ def held(seed: int, firm: r.Firm, tiers: frozenset[str], periods: list[str]) -> 
         choice = draw(seed, "certificate", firm.firm, certificate)
         if choice.random() < chance:
             runs_out = choice.random() < 0.1
-            found.append(CertificateTerm(certificate=certificate, valid_to=choice.choice(periods[3:]) if runs_out else None))
+            found.append(
+                CertificateTerm(certificate=certificate, valid_to=choice.choice(periods[3:]) if runs_out else None)
+            )
     return tuple(found)
 
 

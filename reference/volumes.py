@@ -60,8 +60,8 @@ class Chain:
         self.posted = {row.product: row.share for row in tables.posted_share}
         self.toll = tables.assumption("toll_share")
         self.grades: dict[str, list[str]] = defaultdict(list)
-        for row in sorted(tables.grades, key=lambda row: row.rank):
-            self.grades[row.product].append(row.grade)
+        for grade in sorted(tables.grades, key=lambda row: row.rank):
+            self.grades[grade.product].append(grade.grade)
         self.sites: dict[str, list[r.Site]] = defaultdict(list)
         for site in tables.sites:
             self.sites[site.firm].append(site)
@@ -73,10 +73,10 @@ class Chain:
             self.output[firm, "lithium_carbonate"] += made
         self.committed_by: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
         self.committed_to: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-        for row_ in tables.observed_contracts:
-            if row_.first_year <= FIRST_YEAR and row_.last_year >= LAST_YEAR:
-                self.committed_by[row_.supplier, row_.product] += row_.per_year
-                self.committed_to[row_.buyer, row_.product] += row_.per_year
+        for contract in tables.observed_contracts:
+            if contract.first_year <= FIRST_YEAR and contract.last_year >= LAST_YEAR:
+                self.committed_by[contract.supplier, contract.product] += contract.per_year
+                self.committed_to[contract.buyer, contract.product] += contract.per_year
         self.kept_for: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
         for kept in tables.in_house_output:
             if kept.used_by:
@@ -131,11 +131,9 @@ class Chain:
         return row.per_year * (self.rate[row.product] if row.basis == "nameplate" else 1)
 
     def _recycled(self) -> dict[str, Decimal]:
-        """Lithium carbonate from spent batteries, t per year: input x lithium x recovery floor x carbonate per lithium."""
+        """Lithium carbonate from spent batteries, t per year: batteries x lithium x recovery x carbonate per lithium."""
         number = self.tables.assumption
-        recovery = next(
-            row.rate for row in self.tables.recovery if row.scheme == RECOVERY_SCHEME and row.metal == "Li"
-        )
+        recovery = next(row.rate for row in self.tables.recovery if row.scheme == RECOVERY_SCHEME and row.metal == "Li")
         per_tonne = number("cell_lithium") * recovery * number("carbonate_per_lithium")
         brunp = number("recycled_brunp") * self.rate["recycling"]
         return {"brunp": brunp * per_tonne, "recyclers_china": (number("recycled_china") - brunp) * per_tonne}
@@ -162,6 +160,7 @@ class Chain:
     def _recyclers(self) -> Iterator[OpenVolume]:
         for firm, made in self._recycled().items():
             left = self.open_output(firm, "lithium_carbonate")
+            basis = f"recycled carbonate {made:.0f} t/yr by the floor of {RECOVERY_SCHEME}, open {left:.0f}"
             for site, weight in self._placed(firm, ""):
                 yield OpenVolume(
                     side="sell",
@@ -171,7 +170,7 @@ class Chain:
                     grade=BEST_GRADE["lithium_carbonate"],
                     per_year=left * weight,
                     inputs=(),
-                    basis=f"recycled carbonate {made:.0f} t/yr by the recovery floor of {RECOVERY_SCHEME}, open {left:.0f}",
+                    basis=basis,
                 )
 
     def _processor_needs(self) -> Iterator[OpenVolume]:
@@ -193,7 +192,7 @@ class Chain:
                 grades = self._wanted_grades(name, row.product)
                 for grade, share in grades:
                     for site, weight in self._placed(row.firm, row.site):
-                        yield _bought(row.firm, site, name, grade, bought * share * weight, basis)
+                        yield _bought((row.firm, site), name, grade, bought * share * weight, basis)
 
     def _cell_makers(self) -> Iterator[OpenVolume]:
         """Cathode, anode, electrolyte and separator for cells; and Chinese LFP cells open as conversion."""
@@ -206,10 +205,12 @@ class Chain:
                 need = kwh * (1 - toll) * self.use[cell, name]
                 left = need * (1 - self.covered(firm, name, need)) - self.committed_to[firm, name]
                 posted = max(left, Decimal(0)) * self.posted.get(name, Decimal(1))
-                basis = f"{kwh / KWH_PER_GWH:.1f} GWh x {self.use[cell, name]} {name}, left {left:.0f}, posted {posted:.0f}"
+                basis = (
+                    f"{kwh / KWH_PER_GWH:.1f} GWh x {self.use[cell, name]} {name}, left {left:.0f}, posted {posted:.0f}"
+                )
                 for grade, share in self._wanted_grades(name, cell):
                     for site, weight in self._placed(firm, ""):
-                        yield _bought(firm, site, name, grade, posted * share * weight, basis)
+                        yield _bought((firm, site), name, grade, posted * share * weight, basis)
             if toll:
                 inputs = self._inputs(firm, cell, names)
                 for site, weight in self._placed(firm, ""):
@@ -229,7 +230,7 @@ class Chain:
         wanted = self.tables.assumption("ev_gwh") * share * KWH_PER_GWH * self.posted["cell_LFP"]
         for site, weight in self._placed("ev_china", ""):
             basis = f"{self.tables.assumption('ev_gwh')} GWh installed x LFP share {share} x posted share"
-            yield _bought("ev_china", site, "cell_LFP", self.grades["cell_LFP"][0], wanted * weight, basis)
+            yield _bought(("ev_china", site), "cell_LFP", self.grades["cell_LFP"][0], wanted * weight, basis)
 
     def _inputs(self, firm: str, product: str, names: list[str]) -> tuple[OpenInput, ...]:
         """The inputs a processor takes from the market; one it has wholly in-house is none of the market's business."""
@@ -276,7 +277,8 @@ class Chain:
         return [(row.site, row.weight / total) for row in self.sites[firm]]
 
 
-def _bought(firm: str, site: str, product: str, grade: str, per_year: Decimal, basis: str) -> OpenVolume:
+def _bought(place: tuple[str, str], product: str, grade: str, per_year: Decimal, basis: str) -> OpenVolume:
+    firm, site = place
     return OpenVolume(
         side="buy", firm=firm, site=site, product=product, grade=grade, per_year=per_year, inputs=(), basis=basis
     )
