@@ -32,7 +32,8 @@ from .clauses import (
     TakeOrPay,
     Tolerance,
 )
-from .price_formula import IndexFailure, Price
+from .fixings import IndexFailure
+from .price_formula import Price
 from .terms import Terms, validate
 from .transitions import RULE_VERSION
 from .wording import Text

@@ -8,16 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from typing import ClassVar
 
+from market.errors import InvalidValue
+from market.periods import Period
 
-class QuotationPeriod(StrEnum):
-    """The days whose fixings are averaged, told from the month of delivery M."""
-
-    MONTH_OF_DELIVERY = "month_of_delivery"
-    MONTH_BEFORE = "month_before"
-    TWO_MONTHS_BEFORE = "two_months_before"
-    QUARTER_BEFORE = "quarter_before"
+from .fixings import NO_FIXINGS, Fixings, IndexFailure, QuotationPeriod, index_mean, quotation_days
+from .wording import Text
+from .working import Working, cents, percent, shown
 
 
 class EscalationBasis(StrEnum):
@@ -66,19 +65,6 @@ class IndexShare:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IndexFailure:
-    """What happens on a publication day without a fixing.
-
-    The last fixing before it stands in if it is at most `carry_days` calendar days old; then the fixing of
-    `substitute` on that day times `substitute_factor`; then staff determine it.
-    """
-
-    carry_days: int
-    substitute: str | None
-    substitute_factor: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PriceFormula:
     """Index-linked price of one contract version.
 
@@ -97,3 +83,103 @@ class PriceFormula:
 
 
 Price = FixedPrice | EscalatedPrice | PriceFormula
+
+
+def price_for(price: Price, month: Period, *, first_month: Period, fixings: Fixings = NO_FIXINGS) -> Working:
+    """Price of a unit delivered in `month`, ex works, rounded half-even to 0.01, with its working.
+
+    `first_month` is the first month of the contract's window, from which an escalated price counts.
+
+    :raises IndexMissing: a formula lacks fixings and the contract's rule finds no stand-in.
+    :raises InvalidValue: a period is not a month, or lies before the first one.
+    """
+    for period in (month, first_month):
+        if period.kind != "month":
+            raise InvalidValue(f"{period} is not a month; expected a form such as 2027-01")
+    match price:
+        case FixedPrice():
+            value = cents(price.amount)
+            return Working(value, (Text(f"固定价 {shown(value)}", f"fixed price {shown(value)}"),))
+        case EscalatedPrice():
+            return _escalated(price, month.start - first_month.start)
+        case PriceFormula():
+            return price_of(price, fixings, month)
+
+
+def _escalated(price: EscalatedPrice, months: int) -> Working:
+    if months < 0:
+        raise InvalidValue(f"delivery is {-months} months before the contract's first month; expected none before it")
+    count = months // price.every_months
+    rate = Fraction(price.rate)
+    value = cents(price.amount)
+    rule = Text(
+        f"首价 {shown(value)}，每 {price.every_months} 个月调整 {percent(rate)}，",
+        f"first price {shown(value)}, {percent(rate)} every {price.every_months} months, ",
+    )
+    if price.basis is EscalationBasis.FIRST_PRICE:
+        value = cents(Fraction(price.amount) * (1 + count * rate))
+        basis = Text("均以首价为基数", "always of the first price")
+    else:
+        for _ in range(count):
+            value = cents(Fraction(value) * (1 + rate))
+        basis = Text("以上一期价格为基数", "each time of the price before")
+    step = Text(f"第 {count} 次调整后 = {shown(value)}", f"after {count} steps = {shown(value)}")
+    return Working(value, (Text(rule.zh + basis.zh, rule.en + basis.en), step))
+
+
+def price_of(formula: PriceFormula, fixings: Fixings, month: Period) -> Working:
+    """Price of a unit delivered in `month` by a formula, rounded half-even to 0.01 once, at the end.
+
+    :raises IndexMissing: the quotation period lacks fixings and the contract's rule finds no stand-in.
+    """
+    first, last = quotation_days(formula.quotation, month)
+    steps: list[Text] = []
+    terms: list[str] = []
+    base_share = 1 - sum((Fraction(share.weight) for share in formula.indices), Fraction(0))
+    value = Fraction(formula.base) * base_share
+    if base_share:
+        terms.append(f"{shown(formula.base)} × {shown(base_share)}")
+    for share in formula.indices:
+        mean = index_mean(share.index, formula.failure, fixings, first=first, last=last)
+        steps += mean.steps
+        net = mean.value / (1 + Fraction(share.quoted_tax))
+        if share.quoted_tax:
+            steps.append(
+                Text(
+                    f"扣除 {percent(share.quoted_tax)} 的税 = {shown(net)}",
+                    f"less the {percent(share.quoted_tax)} tax inside = {shown(net)}",
+                )
+            )
+        value += Fraction(share.weight) * Fraction(share.coefficient) * net
+        coefficient = "" if share.coefficient == 1 else f" × {shown(share.coefficient)}"
+        terms.append(f"{shown(net)} × {shown(share.weight)}{coefficient}")
+    if formula.premium:
+        terms.append(shown(formula.premium))
+    value += Fraction(formula.premium)
+    total = " + ".join(terms)
+    steps.append(Text(f"公式价 {total} = {shown(value)}", f"formula {total} = {shown(value)}"))
+    value = _held(formula, value, steps)
+    price = cents(value)
+    steps.append(Text(f"四舍六入五成双至 0.01 = {shown(price)}", f"rounded half-even to 0.01 = {shown(price)}"))
+    return Working(price, tuple(steps))
+
+
+def _held(formula: PriceFormula, value: Fraction, steps: list[Text]) -> Fraction:
+    """The value between floor and ceiling; says which of them was reached."""
+    if formula.floor is not None:
+        floor = Fraction(formula.floor)
+        steps.append(
+            Text(f"低于下限，按下限 {shown(floor)}", f"below the floor, held at {shown(floor)}")
+            if value < floor
+            else Text(f"未触及下限 {shown(floor)}", f"floor {shown(floor)} not reached")
+        )
+        value = max(value, floor)
+    if formula.ceiling is not None:
+        ceiling = Fraction(formula.ceiling)
+        steps.append(
+            Text(f"高于上限，按上限 {shown(ceiling)}", f"above the ceiling, held at {shown(ceiling)}")
+            if value > ceiling
+            else Text(f"未触及上限 {shown(ceiling)}", f"ceiling {shown(ceiling)} not reached")
+        )
+        value = min(value, ceiling)
+    return value

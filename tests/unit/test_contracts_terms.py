@@ -27,13 +27,13 @@ from contracts.clauses import (
     Tolerance,
 )
 from contracts.defaults import INDEX_FAILURE, standard_schedule, standard_terms
+from contracts.fixings import QuotationPeriod
 from contracts.price_formula import (
     EscalatedPrice,
     EscalationBasis,
     FixedPrice,
     IndexShare,
     PriceFormula,
-    QuotationPeriod,
 )
 from contracts.terms import Terms, canonical_json, diff, terms_from_json, terms_hash, validate
 from contracts.wording import Text
