@@ -36,7 +36,7 @@ class ActorKind(StrEnum):
 
 
 class Contract(Versioned, Model):
-    """What two parties agreed on. Its terms, their hash and the rule in force are frozen (trigger of revision 0002).
+    """What two parties agreed on. Its terms, their hash and the rule in force are frozen by a trigger.
 
     `number` is what people call it by; it is random, so that it does not tell how many contracts there are.
     """

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class OfferPeriod(Model):
     """Lots that an offer has in one period of its window, and its price there if not the offer's own.
 
-    `reserved` is the part held by proposals and contracts. The database keeps it from the reservations (triggers of
-    revision 0002) and it never exceeds `quantity`; nothing else may write it. What is for sale is the difference.
+    `reserved` is the part held by proposals and contracts. Triggers keep it from the reservations, nothing else may write
+    it, and it never exceeds `quantity`: what is for sale is the difference.
     """
 
     __tablename__ = "offer_period"

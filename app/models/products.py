@@ -48,7 +48,7 @@ class Bound(StrEnum):
 class Product(Model):
     """A product of one tier. Prices are per `unit`; quantities of all its grades are counted in lots of `lot` units.
 
-    The lot is frozen once an offer counts in it (trigger of revision 0002).
+    A trigger freezes the lot once an offer or a corridor counts in it.
     """
 
     __tablename__ = "product"

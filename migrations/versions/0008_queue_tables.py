@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from alembic import op
 from procrastinate.schema import SchemaManager
 
-revision = "0002"
-down_revision = "0001"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
@@ -38,8 +37,8 @@ END $$
 
 def upgrade() -> None:
     # Sent as it is: the script holds many statements, colons and per cent signs.
-    op.get_bind().exec_driver_sql(SchemaManager.get_schema())
+    op.get_bind().exec_driver_sql(SchemaManager.get_schema(), execution_options={"no_parameters": True})
 
 
 def downgrade() -> None:
-    op.execute(sa.text(DROP_ALL.replace("::", r"\:\:")))
+    op.get_bind().exec_driver_sql(DROP_ALL, execution_options={"no_parameters": True})
