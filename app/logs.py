@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on standard error, each with the id of its request. Never a body, a key or a password."""
+"""Logs: one JSON object a line on standard error, with the id of its request. Never a body, a key or a password."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def metrics() -> ResponseReturnValue:
     registry = prometheus.REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # several worker processes share their counts in this folder
         registry = prometheus.CollectorRegistry()
-        MultiProcessCollector(registry)
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return Response(prometheus.generate_latest(registry), content_type=prometheus.CONTENT_TYPE_LATEST)
 
 

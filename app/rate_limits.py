@@ -98,6 +98,7 @@ def init_app(app: Flask) -> None:
         return
     limits = Limiter(_caller, app=app, application_limits=[EVERYTHING])
     sign_in = limits.limit(SIGN_IN, key_func=get_remote_address)
-    app.view_functions["sign_in.submit"] = sign_in(app.view_functions["sign_in.submit"])
+    views: dict[str, Any] = app.view_functions
+    views["sign_in.submit"] = sign_in(views["sign_in.submit"])
     for endpoint in ("probes.health", "probes.metrics"):
-        limits.exempt(app.view_functions[endpoint])
+        limits.exempt(views[endpoint])

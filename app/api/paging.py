@@ -64,7 +64,7 @@ def page_of(item: type[ma.Schema]) -> type[ma.Schema]:
 
 def page(
     session: Session,
-    select: sa.Select[tuple[Row]],
+    select: sa.Select[Row],
     *,
     order: Sequence[InstrumentedAttribute[Any]],
     limit: int,

@@ -64,7 +64,7 @@ def issue(
     return key, f"cd_{key.public_id}_{secret}"
 
 
-def visible_keys(principal: Principal) -> sa.Select[tuple[ApiKey]]:
+def visible_keys(principal: Principal) -> sa.Select[ApiKey]:
     """The keys that the principal may see: a firm's own; all for the platform's admin."""
     select = sa.select(ApiKey)
     return select if principal.firm_id is None else select.where(ApiKey.firm_id == principal.firm_id)

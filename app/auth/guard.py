@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from flask import Flask, current_app, g, request
 from flask import session as cookie
@@ -39,7 +39,7 @@ def requires(permission: Permission) -> Callable[[View], View]:
                 raise Forbidden(f"This needs the permission {permission}.")
             return view(*args, **kwargs)
 
-        return _mark(guarded, permission)
+        return _mark(cast("View", guarded), permission)
 
     return decorate
 
@@ -74,7 +74,7 @@ def _enter() -> None:
     g.identify = _identify
     if request.endpoint is None or request.routing_exception is not None:
         return
-    if request.method == "OPTIONS" and request.url_rule and request.url_rule.provide_automatic_options:
+    if request.method == "OPTIONS" and getattr(request.url_rule, "provide_automatic_options", False):
         return
     if access_of(current_app, request.endpoint, request.method) is None:
         raise Forbidden("This view is closed: it declares no permission.")

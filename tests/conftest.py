@@ -1,0 +1,198 @@
+"""What tests stand on: a real PostgreSQL for those that ask for it, and no network for any.
+
+One throw-away server for a run; the schema is migrated once, into a template; each worker process gets a copy of it;
+each test is one outer transaction that is undone, with savepoints where the code commits.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from hypothesis import settings
+from psycopg import sql
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.auth import api_keys, sign_in
+from app.auth.principal import of_user
+from app.clock import clock
+from app.db import db
+from app.embedded_postgres import EmbeddedPostgres
+from app.models import User
+from app.permissions import KEY_SCOPES, Permission
+from app.transaction import Application
+
+TEMPLATE = "changdan_template"
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+settings.register_profile("changdan", deadline=None, database=None, print_blob=True)
+settings.load_profile("changdan")
+
+
+class Client(FlaskClient):
+    """A browser or an ERP system. Each request gets an application context of its own, as on a real server."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        own = db.session
+        own.flush()
+        with self.application.app_context():
+            answer = super().open(*args, **kwargs)
+        own.expire_all()  # the request may have changed what the test has read
+        return answer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def closed_network() -> Iterator[None]:
+    """Refuse every connection that leaves this machine."""
+    real_connect, real_lookup = socket.socket.connect, socket.getaddrinfo
+
+    def connect(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and address[0] not in LOOPBACK:
+            raise ConnectionRefusedError(f"a test tried to reach {address}")
+        real_connect(self, address)
+
+    def lookup(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host is not None and host not in LOOPBACK:
+            raise ConnectionRefusedError(f"a test tried to look up {host}")
+        return real_lookup(host, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect)
+        patch.setattr(socket, "getaddrinfo", lookup)
+        yield
+
+
+@pytest.fixture(scope="session")
+def worker_name(request: pytest.FixtureRequest) -> str:
+    """The name of this pytest-xdist worker, "main" without one."""
+    return str(getattr(request.config, "workerinput", {}).get("workerid", "main"))
+
+
+@pytest.fixture(scope="session")
+def postgres(worker_name: str) -> EmbeddedPostgres:
+    """The server of this run. Whichever worker comes first starts it and makes the template."""
+    server = _server_of_run(os.getpid() if worker_name == "main" else os.getppid()).start()
+    lock = server.data.with_suffix(".template.lock")
+    with lock.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone():
+                _migrate_template(server, connection)
+    return server
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres: EmbeddedPostgres, worker_name: str) -> str:
+    """A migrated database of this worker's own."""
+    name = f"changdan_{worker_name}"
+    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+    with psycopg.connect(postgres.conninfo(), autocommit=True) as connection:
+        connection.execute(copy.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
+    return postgres.url(name)
+
+
+@pytest.fixture(scope="session")
+def app(database_url: str) -> Application:
+    application = create_app(environment="test", database_url=database_url, csrf=False, log_level="ERROR")
+    application.test_client_class = Client
+    return application
+
+
+@pytest.fixture
+def session(app: Application) -> Iterator[Session]:
+    """The database for one test; whatever happens in it, commits included, is undone at the end."""
+    with app.app_context():
+        engines: dict[Any, Any] = db._app_engines[app]
+        engine = engines[None]
+        with engine.connect() as connection:
+            outer = connection.begin()
+            engines[None] = connection  # every session of the app joins this connection, by savepoints
+            try:
+                yield db.session()
+            finally:
+                db.session.remove()
+                engines[None] = engine
+                outer.rollback()
+
+
+@pytest.fixture
+def client(app: Application, session: Session) -> FlaskClient:
+    """A caller who has not signed in."""
+    return app.test_client()
+
+
+@pytest.fixture
+def client_as(app: Application, session: Session) -> Callable[[User], FlaskClient]:
+    """A browser in which a person has signed in: `client_as(user).get(...)`."""
+
+    def signed_in(user: User) -> FlaskClient:
+        session.flush()
+        browser = app.test_client()
+        with browser.session_transaction() as cookie:
+            agent = browser.environ_base["HTTP_USER_AGENT"]
+            sign_in.open_session(cookie, user, now=clock(), user_agent=agent)
+        return browser
+
+    return signed_in
+
+
+@pytest.fixture
+def key_headers(session: Session) -> Callable[..., dict[str, str]]:
+    """The headers of an ERP system whose key a firm's administrator made: `key_headers(admin, scope, ...)`.
+
+    Without scopes the key has all that keys can have.
+    """
+
+    def make(admin: User, *scopes: Permission) -> dict[str, str]:
+        session.flush()
+        assert admin.firm_id is not None, "keys belong to firms; expected a firm's administrator"
+        _, key = api_keys.issue(
+            session,
+            principal=of_user(admin),
+            firm_id=admin.firm_id,
+            name=f"key {uuid.uuid4()}",
+            scopes=scopes or KEY_SCOPES,
+            expires_at=None,
+            now=clock(),
+        )
+        return {"Authorization": f"Bearer {key}"}
+
+    return make
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The process that started the run removes its server."""
+    if hasattr(session.config, "workerinput"):
+        return
+    server = _server_of_run(os.getpid())
+    if server.data.exists():
+        server.discard()
+    server.data.with_suffix(".template.lock").unlink(missing_ok=True)
+
+
+def _server_of_run(process: int) -> EmbeddedPostgres:
+    return EmbeddedPostgres(Path(tempfile.gettempdir()) / f"changdan-test-{process}", throw_away=True)
+
+
+def _migrate_template(server: EmbeddedPostgres, connection: psycopg.Connection[Any]) -> None:
+    """Migrate under another name first: a template that is half done must not be found by the next worker."""
+    draft = f"{TEMPLATE}_draft"
+    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(draft)))
+    application = create_app(environment="test", database_url=server.url(draft), log_level="ERROR")
+    with application.app_context():
+        upgrade()
+        db.engine.dispose()
+    rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+    connection.execute(rename.format(sql.Identifier(draft), sql.Identifier(TEMPLATE)))
