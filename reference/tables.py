@@ -82,7 +82,7 @@ def load(folder: Path = FOLDER) -> Tables:
         assumptions=_read(folder, "assumptions.csv", r.Assumption, ("name",), faults),
         certificates=_read(folder, "certificates.csv", r.CertificateKind, ("certificate",), faults),
     )
-    faults += _broken_references(tables)
+    faults = faults or _broken_references(folder, tables)
     if faults:
         raise BadInput(faults)
     return tables
@@ -110,7 +110,11 @@ def _read(folder: Path, name: str, kind: type[RowT], key: tuple[str, ...], fault
                 if fault:
                     faults.append(fault)
                 values[field] = value
-            if None in values.values():
+            if None in cells:
+                faults.append(
+                    Fault(place=name, row=number, column=None, found="more cells", expected="as many as columns")
+                )
+            if None in values.values() or None in cells:
                 continue
             identity = tuple(str(values[part]) for part in key)
             if identity in found:
@@ -149,7 +153,13 @@ def _value(text: str, kind: type) -> object | None:
     return int(number) if kind is int else number
 
 
-def _broken_references(tables: Tables) -> list[Fault]:
+def _line_of(folder: Path, place: str, column: str, value: str) -> int:
+    """The first line of a file, header as 1, that has a value in a column."""
+    with (folder / place).open(encoding="utf-8", newline="") as lines:
+        return next(number for number, cells in enumerate(csv.DictReader(lines), start=2) if cells[column] == value)
+
+
+def _broken_references(folder: Path, tables: Tables) -> list[Fault]:
     """Rows that name a firm, site, region, product or grade no other table has."""
     known = {
         "firm": {row.firm for row in tables.firms},
@@ -169,7 +179,13 @@ def _broken_references(tables: Tables) -> list[Fault]:
         ("observed_contracts.csv", tables.observed_contracts, {"supplier": "firm", "buyer": "firm"}),
     ]
     return [
-        Fault(place=place, row=None, column=column, found=repr(value), expected=f"a {what} of {what}s.csv")
+        Fault(
+            place=place,
+            row=_line_of(folder, place, column, value),
+            column=column,
+            found=repr(value),
+            expected=f"a {what} of {what}s.csv",
+        )
         for place, rows, columns in checks
         for row in rows
         for column, what in columns.items()

@@ -131,7 +131,7 @@ class Chain:
         return row.per_year * (self.rate[row.product] if row.basis == "nameplate" else 1)
 
     def _recycled(self) -> dict[str, Decimal]:
-        """Lithium carbonate from spent batteries, t per year: batteries x lithium x recovery x carbonate per lithium."""
+        """Lithium carbonate from spent batteries, t per year: input x lithium x recovery x carbonate per lithium."""
         number = self.tables.assumption
         recovery = next(row.rate for row in self.tables.recovery if row.scheme == RECOVERY_SCHEME and row.metal == "Li")
         per_tonne = number("cell_lithium") * recovery * number("carbonate_per_lithium")
