@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 # A key that a firm may see: random, because consecutive numbers would tell how many sealed offers there are.
@@ -37,6 +37,8 @@ Share = Annotated[Decimal, mapped_column(sa.Numeric(7, 6))]
 PeriodLabel = Annotated[str, mapped_column(sa.String(7, collation="C"))]
 CurrencyCode = Annotated[str, mapped_column(sa.String(3))]
 Digest = Annotated[str, mapped_column(sa.String(64))]
+# None is SQL's NULL here, not the JSON value null: a CHECK for NULL would not see that one.
+Document = Annotated[dict[str, Any], mapped_column(JSONB(none_as_null=True))]
 Now = Annotated[dt.datetime, mapped_column(sa.DateTime(timezone=True), server_default=sa.func.now())]
 
 PERIOD_PATTERN = r"^[0-9]{4}(-(Q[1-4]|0[1-9]|1[0-2]))?$"

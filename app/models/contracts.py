@@ -5,16 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from enum import StrEnum
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Model
 from contracts.state import Subject, state_names
 
-from .columns import Digest, Now, RandomKey, SerialKey, Text, Versioned, choice, one_of, restrict
+from .columns import Digest, Document, Now, RandomKey, SerialKey, Text, Versioned, choice, one_of, restrict
 from .firms import Firm
 from .proposals import Proposal
 
@@ -63,7 +61,7 @@ class Contract(Versioned, Model):
     proposal_id: Mapped[uuid.UUID] = mapped_column()
     seller_firm_id: Mapped[uuid.UUID] = mapped_column(restrict("firm.id"))
     buyer_firm_id: Mapped[uuid.UUID] = mapped_column(restrict("firm.id"))
-    terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    terms: Mapped[Document]
     terms_hash: Mapped[Digest]
     rule_version: Mapped[Text]
     state: Mapped[str] = mapped_column(one_of(state_names(Subject.CONTRACT), "state"), server_default="agreed")
@@ -119,6 +117,6 @@ class Outbox(Model):
     id: Mapped[SerialKey]
     topic: Mapped[Text]
     key: Mapped[Text]
-    payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    payload: Mapped[Document]
     created_at: Mapped[Now]
     sent_at: Mapped[dt.datetime | None]

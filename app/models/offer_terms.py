@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Model
 
-from .columns import CodeKey, Coefficient, Lots, Now, PeriodLabel, Price, part_of, restrict
+from .columns import CodeKey, Coefficient, Document, Lots, Now, PeriodLabel, Price, part_of, restrict
 
 if TYPE_CHECKING:
     from .offers import Offer
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 class OfferPeriod(Model):
     """Lots that an offer has in one period of its window, and its price there if not the offer's own.
 
-    `reserved` is the part held by proposals and contracts. Triggers keep it from the reservations, nothing else may write
+    `reserved` is the part held by proposals and contracts. Triggers keep it from the reservations, nothing else writes
     it, and it never exceeds `quantity`: what is for sale is the difference.
     """
 
@@ -120,7 +119,7 @@ class OfferRevision(Model):
 
     offer_id: Mapped[uuid.UUID] = mapped_column(restrict("offer.id"), primary_key=True)
     revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    terms: Mapped[Document]
     changed_by_id: Mapped[uuid.UUID | None] = mapped_column(restrict("user_account.id"))
     changed_by_key_id: Mapped[uuid.UUID | None] = mapped_column(restrict("api_key.id"))
     changed_at: Mapped[Now]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from enum import StrEnum
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, INET
@@ -13,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Model
 
-from .columns import Count, Now, RandomKey, SerialKey, Text, Versioned, choice, restrict
+from .columns import Count, Document, Now, RandomKey, SerialKey, Text, Versioned, choice, restrict
 from .firms import Firm
 
 
@@ -162,6 +161,6 @@ class IdempotencyKey(Model):
         choice(RequestState, "state"), server_default=RequestState.IN_PROGRESS.value
     )
     status: Mapped[Count | None]
-    response: Mapped[dict[str, Any] | None]
-    headers: Mapped[dict[str, Any] | None]
+    response: Mapped[Document | None]
+    headers: Mapped[Document | None]
     created_at: Mapped[Now]

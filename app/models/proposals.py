@@ -5,16 +5,28 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from enum import StrEnum
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Model
 from contracts.state import Subject, state_names
 
-from .columns import Digest, Lots, Money, Now, PeriodLabel, Price, RandomKey, Text, Versioned, choice, one_of, restrict
+from .columns import (
+    Digest,
+    Document,
+    Lots,
+    Money,
+    Now,
+    PeriodLabel,
+    Price,
+    RandomKey,
+    Text,
+    Versioned,
+    choice,
+    one_of,
+    restrict,
+)
 from .firms import Firm
 from .offers import Offer
 from .people import User
@@ -141,8 +153,8 @@ class Proposal(Versioned, Model):
     index_value: Mapped[Price | None]
     surplus_seller: Mapped[Money]
     surplus_buyer: Mapped[Money]
-    next_best: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=sa.text("'{}'"))
-    flags: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=sa.text("'{}'"))
+    next_best: Mapped[Document] = mapped_column(server_default=sa.text("'{}'"))
+    flags: Mapped[Document] = mapped_column(server_default=sa.text("'{}'"))
     state: Mapped[str] = mapped_column(one_of(state_names(Subject.PROPOSAL), "state"), server_default="proposed")
     terms_hash: Mapped[Digest]
     expires_at: Mapped[dt.datetime | None]

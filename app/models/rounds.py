@@ -5,10 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from enum import StrEnum
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Model
@@ -17,6 +15,7 @@ from market.periods import Horizon, Period
 from .columns import (
     PERIOD_PATTERN,
     Count,
+    Document,
     Lots,
     Money,
     Now,
@@ -93,7 +92,7 @@ class Round(Versioned, Model):
     proposal_days: Mapped[Count] = mapped_column(server_default="7")
     review_threshold: Mapped[Money] = mapped_column(server_default="0")
     discount_rate: Mapped[Share] = mapped_column(server_default="0")
-    currency_rates: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=sa.text("'{}'"))
+    currency_rates: Mapped[Document] = mapped_column(server_default=sa.text("'{}'"))
     created_at: Mapped[Now]
 
     periods: Mapped[list[RoundPeriod]] = relationship(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from enum import StrEnum
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -13,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Model
 
-from .columns import Count, Digest, Now, PeriodLabel, Price, RandomKey, SerialKey, Text, choice, restrict
+from .columns import Count, Digest, Document, Now, PeriodLabel, Price, RandomKey, SerialKey, Text, choice, restrict
 from .offers import Offer
 from .rounds import Round
 
@@ -97,8 +96,8 @@ class Run(Model):
     started_at: Mapped[dt.datetime | None]
     finished_at: Mapped[dt.datetime | None]
     error: Mapped[str | None] = mapped_column(sa.Text)
-    headline: Mapped[dict[str, Any] | None]
-    certificate: Mapped[dict[str, Any] | None]
+    headline: Mapped[Document | None]
+    certificate: Mapped[Document | None]
 
     round: Mapped[Round] = relationship()
 
@@ -126,7 +125,7 @@ class RunResult(Model):
     offer_revision: Mapped[int]
     reason: Mapped[Reason] = mapped_column(choice(Reason, "reason"))
     distance: Mapped[Price | None]
-    detail: Mapped[dict[str, Any] | None]
+    detail: Mapped[Document | None]
     filled: Mapped[list[int]] = mapped_column(ARRAY(sa.BigInteger))
 
     run: Mapped[Run] = relationship()
