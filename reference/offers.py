@@ -14,7 +14,7 @@ Bound = Literal["min", "max"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioFirm:
-    """A firm of the scenario; `group` joins affiliates; `certificates` are synthetic holdings."""
+    """A firm of the scenario; `group` is the firm that affiliates share; `certificates` are synthetic holdings."""
 
     firm: str
     name_zh: str
@@ -23,6 +23,7 @@ class ScenarioFirm:
     group: str
     roles: tuple[str, ...]
     credit_code: str
+    registration_number: str
     aggregate: bool
     certificates: tuple[CertificateTerm, ...]
 

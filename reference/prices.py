@@ -30,9 +30,17 @@ def last_close(tables: Tables, day: str | None = None) -> Decimal:
 
     :raises KeyError: there is no close on that day.
     """
-    closes = {row.date: row for row in tables.prices if row.series == INDEX and row.kind == "close"}
-    row = closes[day or max(closes)]
-    return _without_tax(tables, row.price, row.vat_included)
+    closes = index_fixings(tables)
+    return closes[day or max(closes)]
+
+
+def index_fixings(tables: Tables, kind: str = "close") -> dict[str, Decimal]:
+    """ISO date to the index without tax, CNY/t: daily closes, or monthly means (`monthly_mean`) dated on the first."""
+    return {
+        row.date: _without_tax(tables, row.price, row.vat_included)
+        for row in tables.prices
+        if row.series == INDEX and row.kind == kind
+    }
 
 
 def reference_prices(tables: Tables) -> dict[str, Decimal]:

@@ -74,9 +74,11 @@ class Region(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Firm(Fact):
-    """A firm, or an aggregate of firms; `group` joins affiliates; `roles` is separated by blanks.
+    """A firm, or an aggregate of firms; `roles` is separated by blanks.
 
-    `credit_code` is empty, or synthetic where `credit_code_synthetic` says so: the true codes are not in our sources.
+    `group` names the firm that affiliates share; a firm of its own names itself. `credit_code` is empty, or synthetic
+    where `credit_code_synthetic` says so: the true codes are not in our sources. Without one, `registration_number`
+    holds a placeholder that begins with SYNTHETIC.
     """
 
     firm: str
@@ -87,6 +89,7 @@ class Firm(Fact):
     roles: str
     credit_code: str
     credit_code_synthetic: bool
+    registration_number: str
     aggregate: bool
 
 

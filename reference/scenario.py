@@ -187,6 +187,7 @@ def _firm(seed: int, row: r.Firm, tiers: frozenset[str]) -> ScenarioFirm:
         group=row.group,
         roles=tuple(row.roles.split()),
         credit_code=row.credit_code,
+        registration_number=row.registration_number,
         aggregate=row.aggregate,
         certificates=terms.held(seed, row, tiers, HORIZON.labels()),
     )

@@ -171,6 +171,7 @@ def _broken_references(folder: Path, tables: Tables) -> list[Fault]:
     checks: list[tuple[str, tuple[r.Fact, ...], dict[str, str]]] = [
         ("grades.csv", tables.grades, {"product": "product"}),
         ("attributes.csv", tables.attributes, {"product": "product", "grade": "grade"}),
+        ("firms.csv", tables.firms, {"group": "firm"}),
         ("sites.csv", tables.sites, {"firm": "firm", "region": "region"}),
         ("capacity.csv", tables.capacity, {"firm": "firm", "site": "site", "product": "product", "grade": "grade"}),
         ("cells.csv", tables.cells, {"firm": "firm"}),

@@ -14,7 +14,7 @@ from .offers import CertificateTerm, Side, SpecificationLimit
 
 PERIODS = 8
 FULL_SHARE = Decimal(1)
-DOWNSTREAM = frozenset({"cathode", "anode", "separator", "electrolyte", "electrolyte_salt", "precursor", "cell"})
+DOWNSTREAM = frozenset({"cathode", "anode", "separator", "electrolyte", "precursor", "cell"})
 CARBON_FOOTPRINT_COUNTRIES = frozenset({"DE", "HU"})
 MAIN_INPUTS = frozenset({"cathode_LFP", "cathode_NCM523", "cathode_NCM811", "separator", "electrolyte"})
 YEARLY_STEP = {"lithium_carbonate", "lithium_hydroxide", "spodumene_concentrate"}

@@ -12,6 +12,7 @@ import pytest
 
 from market import credit_code
 from market.errors import BadInput
+from reference.prices import index_fixings
 from reference.tables import FOLDER, load
 
 # IUPAC abridged standard atomic weights (2021); lithium is the conventional value.
@@ -127,6 +128,9 @@ def test_credit_codes_are_whole_and_plainly_synthetic() -> None:
     assert all(credit_code.validate(code)[:12] == "YY000000FAKE" for code in codes)
     assert all(row.credit_code_synthetic == bool(row.credit_code) for row in tables.firms)
     assert not any(row.credit_code for row in tables.firms if row.aggregate or row.country != "CN")
+    others = [row.registration_number for row in tables.firms if not row.credit_code]
+    assert len(others) == len(set(others))
+    assert all(number.startswith("SYNTHETIC-") for number in others)
 
 
 def test_units_agree_across_tables() -> None:
@@ -135,6 +139,7 @@ def test_units_agree_across_tables() -> None:
     assert all(row.unit == unit[row.product] for row in tables.grades)
     assert all(row.unit == unit[row.product] for row in tables.capacity)
     assert all(row.lot > 0 for row in tables.grades)
+    assert len({(row.product, row.lot) for row in tables.grades}) == len(tables.products)
 
 
 def test_an_unknown_name_of_an_assumption_is_refused() -> None:
@@ -163,6 +168,7 @@ def test_an_unknown_name_of_an_assumption_is_refused() -> None:
             "CN-QQ",
             "sites.csv, row 7, column region: 'CN-QQ'; expected a region of regions.csv",
         ),
+        ("firms.csv", 4, "group", "nobody", "firms.csv, row 4, column group: 'nobody'; expected a firm of firms.csv"),
         ("regions.csv", 2, "region", "CN-HN", "column region: ('CN-HN',) again; expected one row per key"),
     ],
 )
@@ -191,6 +197,9 @@ def test_a_ragged_row_is_told(folder: Path) -> None:
         load(folder)
 
 
-def test_prices_hold_the_last_close_of_the_index() -> None:
-    closes = {row.date: row.price for row in load().prices if row.series == "GFEX-LC" and row.kind == "close"}
-    assert closes[max(closes)] == Decimal(62260)
+def test_the_index_is_told_without_tax() -> None:
+    closes = index_fixings(load())
+    assert closes["2025-06-30"] == Decimal(62260) / Decimal("1.13")
+    means = index_fixings(load(), "monthly_mean")
+    june = [price for day, price in closes.items() if day.startswith("2025-06")]
+    assert float(means["2025-06-01"]) == pytest.approx(float(sum(june)) / len(june), rel=1e-4)
