@@ -1,0 +1,363 @@
+"""The certificate: checks an answer against its snapshot without a solver.
+
+Quantities, terms and prices are checked in exact arithmetic; optimality by pricing every lane in every window with
+the answer's own shadow prices: if none gains, no seller and buyer would rather contract with each other, and the
+shadow prices bound the welfare of any other answer (linear programming duality).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+
+from .answer import PRICE_STEP, Certificate, Contract, ShadowPrice
+from .graph import sub_markets
+from .lanes import UNLIMITED, Lanes, find_lanes
+from .pricing import Duals, Values, conversion_margin, zero_duals
+from .sides import Floats, Ints, Market, build
+from .snapshot import ANY_PRODUCT, Snapshot
+from .tally import Tally
+
+BLOCKING = 1e-6  # a gain above this share of the typical price, per period, would be worth a better contract
+HALF_STEP = Fraction(PRICE_STEP) / 2  # a locked price is rounded, so a bound may be missed by half a step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What the check of one sub-market found."""
+
+    welfare: Fraction
+    bound: float
+    lanes: int
+    candidates: int
+    blocking_pairs: int
+    violations: tuple[str, ...]
+
+
+def check(
+    snapshot: Snapshot, contracts: Sequence[Contract], prices: Iterable[ShadowPrice], uncertified: Sequence[str] = ()
+) -> Certificate:
+    """The certificate of an answer, worked out afresh. `uncertified` are offers whose block terms put them outside
+    the claim that there is no blocking pair."""
+    known = tuple(prices)
+    findings = []
+    for products in sub_markets(snapshot):
+        market = build(snapshot, products)
+        mine = [contract for contract in contracts if contract.product in products]
+        findings.append(check_market(market, mine, read_duals(market, find_lanes(market), known), uncertified))
+    return merge(findings, uncertified)
+
+
+def merge(findings: Sequence[Finding], uncertified: Sequence[str] = ()) -> Certificate:
+    """One certificate for independent sub-markets."""
+    welfare = sum((finding.welfare for finding in findings), Fraction(0))
+    bound = sum(finding.bound for finding in findings)
+    gap = bound - float(welfare)
+    return Certificate(
+        welfare=_money(float(welfare)),
+        dual_bound=_money(bound),
+        gap=_money(gap),
+        rounding_loss=_money(gap),
+        lanes=sum(finding.lanes for finding in findings),
+        candidates=sum(finding.candidates for finding in findings),
+        rounds=0,
+        blocking_pairs=sum(finding.blocking_pairs for finding in findings),
+        violations=tuple(violation for finding in findings for violation in finding.violations),
+        uncertified=tuple(uncertified),
+    )
+
+
+def check_market(
+    market: Market, contracts: Sequence[Contract], duals: Duals, uncertified: Sequence[str] = ()
+) -> Finding:
+    """Check one sub-market."""
+    lanes = find_lanes(market)
+    places = _places(market, lanes, contracts)
+    violations = [*_unknown(contracts, places)]
+    found = [(contract, lane) for contract, lane in zip(contracts, places, strict=True) if lane >= 0]
+    violations += _term_faults(market, lanes, found)
+    violations += _limit_faults(market, lanes, found)
+    violations += _price_faults(market, lanes, found)
+    values = Values(market, lanes, duals)
+    reduced = values.best().reduced
+    outside = np.array([label in set(uncertified) for label in market.sellers.label], dtype=bool)[lanes.seller]
+    outside |= np.array([label in set(uncertified) for label in market.buyers.label], dtype=bool)[lanes.buyer]
+    return Finding(
+        welfare=_welfare(market, lanes, found),
+        bound=_dual_bound(market, lanes, duals, np.where(outside, np.maximum(reduced, 0), reduced)),
+        lanes=len(lanes),
+        candidates=len(lanes) * len(market.windows),
+        blocking_pairs=int(((reduced > BLOCKING * market.periods) & ~outside).sum()),
+        violations=tuple(violations),
+    )
+
+
+def _money(amount: float) -> Decimal:
+    return Decimal(repr(amount)).quantize(Decimal("0.01"))
+
+
+def read_duals(market: Market, lanes: Lanes, prices: Iterable[ShadowPrice]) -> Duals:
+    """The shadow prices of an answer as arrays; a price that is not listed is zero."""
+    duals = zero_duals(market, lanes)
+    where = _subjects(market, lanes, duals)
+    lot = {product: float(market.lot[at]) for at, product in enumerate(market.products)}
+    for price in prices:
+        found = where.get((price.kind, price.subject))
+        if found is not None:
+            row, product = found
+            row[price.position] = float(price.value) * lot[market.products[product]]
+    return duals
+
+
+def list_duals(market: Market, lanes: Lanes, duals: Duals) -> Iterator[ShadowPrice]:
+    """The non-zero shadow prices, CNY per unit, with ten significant digits after the point."""
+    for (kind, subject), (row, product) in _subjects(market, lanes, duals).items():
+        for position in np.flatnonzero(row):
+            value = Decimal(repr(float(row[position]))) / market.lot[product]
+            yield ShadowPrice(
+                kind=kind, subject=subject, position=int(position), value=value.quantize(Decimal("1e-10")).normalize()
+            )
+
+
+def _subjects(market: Market, lanes: Lanes, duals: Duals) -> dict[tuple[str, tuple[str, ...]], tuple[Floats, int]]:
+    """Each shadow price's name, the row of the duals that holds it, and the product it is about."""
+    sellers, buyers = market.sellers, market.buyers
+    found: dict[tuple[str, tuple[str, ...]], tuple[Floats, int]] = {}
+    for i, label in enumerate(sellers.label):
+        kind = "offer" if i < sellers.offers else "output"
+        found[kind, (label,)] = duals.seller[i], int(sellers.product[i])
+    for j, label in enumerate(buyers.label):
+        product = int(buyers.product[j])
+        key = ("offer", (label,)) if j < buyers.offers else ("input", (label, market.products[product]))
+        found[key] = duals.buyer[j], product
+    for f, family in enumerate(lanes.families):
+        if family.kind == "share":
+            subject = buyers.label[family.subject], _supplier(market, family.other[0])
+            found["share", subject] = duals.family[f], int(buyers.product[family.subject])
+        else:
+            regions = tuple(market.regions[place] for place in family.other)
+            found["corridor", (market.products[family.subject], *regions)] = duals.family[f], family.subject
+    for m, conversion in enumerate(market.conversions):
+        found["conversion", (conversion.conversion,)] = duals.rent[m], int(sellers.product[sellers.offers + m])
+    return found
+
+
+def _supplier(market: Market, group: int) -> str:
+    """Name of a group of suppliers: the group's own, or the firm that stands alone."""
+    firm = market.firms[int(market.sellers.firm[int(np.flatnonzero(market.sellers.supplier == group)[0])])]
+    return market.snapshot.affiliates.get(firm, firm)
+
+
+def _places(market: Market, lanes: Lanes, contracts: Sequence[Contract]) -> list[int]:
+    """The lane of each contract, -1 where there is none."""
+    seller = {
+        (label, market.products[p]): i
+        for i, (label, p) in enumerate(_named(market.sellers.label, market.sellers.product))
+    }
+    buyer = {
+        (label, market.products[p]): j
+        for j, (label, p) in enumerate(_named(market.buyers.label, market.buyers.product))
+    }
+    lane = {(int(i), int(j)): at for at, (i, j) in enumerate(zip(lanes.seller, lanes.buyer, strict=True))}
+    return [
+        lane.get((seller.get((c.seller, c.product), -1), buyer.get((c.buyer, c.product), -1)), -1) for c in contracts
+    ]
+
+
+def _named(labels: Sequence[str], products: Ints) -> Iterator[tuple[str, int]]:
+    return zip(labels, products.tolist(), strict=True)
+
+
+def _unknown(contracts: Sequence[Contract], places: Sequence[int]) -> Iterator[str]:
+    for contract, lane in zip(contracts, places, strict=True):
+        if lane < 0:
+            yield f"{_name(contract)}: no eligible lane between the two"
+
+
+def _name(contract: Contract) -> str:
+    return f"contract {contract.seller} -> {contract.buyer} [{contract.first}, {contract.last}]"
+
+
+Found = Sequence[tuple[Contract, int]]
+
+
+def _term_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
+    windows = {(int(first), int(last)) for first, last in market.windows}
+    offers = {offer.offer: offer for offer in market.snapshot.offers}
+    for contract, lane in found:
+        length = contract.last - contract.first + 1
+        if (contract.first, contract.last) not in windows:
+            yield f"{_name(contract)}: the round does not admit this window"
+            continue
+        if contract.rate < 1:
+            yield f"{_name(contract)}: rate {contract.rate}; expected at least one lot"
+        if contract.first > lanes.latest_start[lane]:
+            yield f"{_name(contract)}: a required certificate has expired before it begins"
+        for side, position in ((market.sellers, lanes.seller[lane]), (market.buyers, lanes.buyer[lane])):
+            label, least, most = side.label[position], int(side.min_term[position]), int(side.max_term[position])
+            if not least <= length <= most:
+                yield f"{_name(contract)}: {length} periods; {label} asks for {least} to {most}"
+            if not side.open[position, contract.first : contract.last + 1].all():
+                yield f"{_name(contract)}: {label} offers nothing in part of the window"
+            if label in offers and contract.rate < offers[label].min_rate:
+                yield f"{_name(contract)}: rate {contract.rate}; {label} asks for at least {offers[label].min_rate}"
+
+
+def _limit_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
+    tally = Tally(market, lanes)
+    for contract, lane in found:
+        tally.add(lane, contract.first, contract.last, contract.rate)
+    labels = market.snapshot.horizon.labels()
+    for side, used, of in ((market.sellers, tally.sold, "sold"), (market.buyers, tally.bought, "bought")):
+        over = used[: side.offers] > side.quantity[: side.offers]
+        for position, t in np.argwhere(over):
+            limit = side.quantity[position, t]
+            yield f"{side.label[position]} in {labels[t]}: {used[position, t]} lots {of}, {limit} free"
+    for f, family in enumerate(lanes.families):
+        for t in np.flatnonzero((tally.moved[f] > family.limit) & (family.limit < UNLIMITED)):
+            names = market.buyers.label if family.kind == "share" else market.products
+            yield f"{family.kind} of {names[family.subject]} in {labels[t]}: {tally.moved[f, t]} lots, limit {family.limit[t]}"
+    for m, conversion in enumerate(market.conversions):
+        for t in range(market.periods):
+            sold, makeable = int(tally.sold[market.sellers.offers + m, t]), tally.makeable(m, t)
+            if sold > makeable:
+                yield f"{conversion.conversion} in {labels[t]}: {sold} lots sold, inputs and capacity make {makeable}"
+
+
+def mean_price(prices: Sequence[Decimal], first: int, last: int) -> Fraction:
+    """Mean of the prices of a window, CNY per unit, exact."""
+    window = prices[first : last + 1]
+    return sum(map(Fraction, window), Fraction(0)) / len(window)
+
+
+def _mean(prices: Sequence[Decimal], contract: Contract) -> Fraction:
+    return mean_price(prices, contract.first, contract.last)
+
+
+def freight_of(market: Market, seller: int, buyer: int) -> Decimal:
+    """CNY per unit from one position to another; 0 where it is in the price.
+
+    The pair must be a lane."""
+    sells, buys = market.sellers, market.buyers
+    if sells.freight_included[seller] or buys.freight_included[buyer]:
+        return Decimal(0)
+    product = market.products[int(sells.product[seller])]
+    route = market.regions[int(sells.region[seller])], market.regions[int(buys.region[buyer])]
+    table = market.snapshot.freight
+    if route[0] == route[1]:
+        return table.get((product, *route), table.get((ANY_PRODUCT, *route), Decimal(0)))
+    return table[product, *route] if (product, *route) in table else table[ANY_PRODUCT, *route]
+
+
+def _price_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
+    offers = {offer.offer: offer for offer in market.snapshot.offers}
+    for contract, lane in found:
+        freight = freight_of(market, int(lanes.seller[lane]), int(lanes.buyer[lane]))
+        if contract.freight != freight:
+            yield f"{_name(contract)}: freight {contract.freight}; the table says {freight}"
+        if contract.price_delivered != contract.price_ex_works + contract.freight:
+            yield f"{_name(contract)}: delivered price {contract.price_delivered} is not ex works plus freight"
+        if contract.seller in offers:
+            ask = _mean(offers[contract.seller].price, contract)
+            if Fraction(contract.price_ex_works) < ask - HALF_STEP:
+                yield f"{_name(contract)}: price {contract.price_ex_works} ex works is below the ask {float(ask):.4f}"
+        if contract.buyer in offers:
+            bid = _mean(offers[contract.buyer].price, contract)
+            if Fraction(contract.price_delivered) > bid + HALF_STEP:
+                yield f"{_name(contract)}: price {contract.price_delivered} delivered is above the bid {float(bid):.4f}"
+    yield from _conversion_faults(market, found)
+
+
+def _conversion_faults(market: Market, found: Found) -> Iterator[str]:
+    """Each conversion earns its fee or more over the horizon on what it processed.
+
+    Whole lots leave a part of a lot of each input unprocessed; it is the processor's stock and not a cost of the
+    output, so inputs count at what the outputs took of them, at their mean price."""
+    earned = _earned(market, found)
+    for conversion in market.conversions:
+        income, cost, fee = earned.get(conversion.conversion, (Fraction(0),) * 3)
+        if income + _rounding_of(market, found, conversion.conversion) < cost + fee:
+            short = float(cost + fee - income)
+            yield f"{conversion.conversion}: earns {short:.2f} CNY less than its fee"
+
+
+def _rounding_of(market: Market, found: Found, label: str) -> Fraction:
+    """What rounding prices to a step, and quantities to lots, may take from a processor, CNY."""
+    total = Fraction(0)
+    for contract, _ in found:
+        lot = Fraction(market.lot[market.products.index(contract.product)])
+        amount = (contract.last - contract.first + 1) * lot
+        if contract.seller == label:
+            total += contract.rate * amount * HALF_STEP
+        elif contract.buyer == label:
+            total += contract.rate * amount * HALF_STEP + amount * Fraction(contract.price_delivered)
+    return total
+
+
+def _earned(market: Market, found: Found) -> Mapping[str, tuple[Fraction, Fraction, Fraction]]:
+    """Income from outputs, cost of the inputs they took, fee, in CNY over the horizon, by conversion."""
+    at = {conversion.conversion: m for m, conversion in enumerate(market.conversions)}
+    income = [Fraction(0)] * len(at)
+    fee = [Fraction(0)] * len(at)
+    made = [Fraction(0)] * len(at)
+    paid: dict[tuple[int, str], tuple[Fraction, Fraction]] = {}
+    for contract, _ in found:
+        amount = contract.rate * Fraction(market.lot[market.products.index(contract.product)])
+        length = contract.last - contract.first + 1
+        if contract.seller in at:
+            m = at[contract.seller]
+            income[m] += amount * length * Fraction(contract.price_ex_works)
+            fee[m] += amount * length * _mean(market.conversions[m].fee, contract)
+            made[m] += amount * length
+        if contract.buyer in at:
+            key = at[contract.buyer], contract.product
+            cost, bought = paid.get(key, (Fraction(0), Fraction(0)))
+            paid[key] = cost + amount * length * Fraction(contract.price_delivered), bought + amount * length
+    cost = [Fraction(0)] * len(at)
+    for m, conversion in enumerate(market.conversions):
+        for need in conversion.inputs:
+            spent, bought = paid.get((m, need.product), (Fraction(0), Fraction(0)))
+            if bought:
+                cost[m] += spent * min(Fraction(1), made[m] * Fraction(need.quantity_per_output) / bought)
+    return {label: (income[m], cost[m], fee[m]) for label, m in at.items()}
+
+
+def _welfare(market: Market, lanes: Lanes, found: Found) -> Fraction:
+    """Bids less asks, freight and fees, CNY over the horizon, exact."""
+    offers = {offer.offer: offer for offer in market.snapshot.offers}
+    conversions = {conversion.conversion: conversion for conversion in market.conversions}
+    total = Fraction(0)
+    for contract, lane in found:
+        worth = Fraction(0)
+        if contract.buyer in offers:
+            worth += _mean(offers[contract.buyer].price, contract)
+        if contract.seller in offers:
+            worth -= _mean(offers[contract.seller].price, contract)
+        else:
+            worth -= _mean(conversions[contract.seller].fee, contract)
+        worth -= Fraction(freight_of(market, int(lanes.seller[lane]), int(lanes.buyer[lane])))
+        lot = Fraction(market.lot[market.products.index(contract.product)])
+        total += worth * contract.rate * lot * (contract.last - contract.first + 1)
+    return total
+
+
+def _dual_bound(market: Market, lanes: Lanes, duals: Duals, reduced: Floats) -> float:
+    """An upper bound on the welfare of any answer, CNY: limits valued at shadow prices, plus what lanes that still
+    gain could add at most, so that it is a bound even where pricing out is not perfect."""
+    sellers, buyers = market.sellers, market.buyers
+    bound = float((sellers.quantity * duals.seller)[: sellers.offers].sum())
+    bound += float((buyers.quantity * duals.buyer)[: buyers.offers].sum())
+    for k, stock in enumerate(market.own_stock):
+        bound += float(stock) * float(duals.buyer[buyers.offers + k].sum())
+    for f, family in enumerate(lanes.families):
+        limit = np.where(family.limit < UNLIMITED, family.limit, 0)
+        bound += float((limit * duals.family[f]).sum())
+    bound += float((market.capacity * np.maximum(conversion_margin(market, duals), 0.0)).sum())
+    gain = np.zeros(len(sellers))
+    np.maximum.at(gain, lanes.seller, np.where(np.isfinite(reduced), reduced, 0.0))
+    most = np.concatenate([sellers.quantity[: sellers.offers], market.capacity]).sum(axis=1)
+    return bound + float((gain * market.level[sellers.product] * most).sum())

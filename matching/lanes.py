@@ -1,0 +1,245 @@
+"""Who may trade with whom: eligible pairs of a selling and a buying position, made in blocks of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+import numpy as np
+
+from .sides import Bools, Floats, Ints, Market, MarketSide
+
+PAIRS_PER_BLOCK = 4_000_000  # bounds the memory of one eligibility table to a few tens of MB
+NO_FAMILY = -1
+
+
+class Requirement(StrEnum):
+    """What a pair must satisfy to be a lane; the order is the order in which a refusal is told."""
+
+    SPECIFICATION = "specification"
+    CERTIFICATE = "certificate"
+    EXCLUSION = "exclusion"
+    REGION = "region"
+    TERM = "term"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitFamily:
+    """A limit beside the two quantities of a contract, with one value per period (lots).
+
+    Kind "share": what one supplier (`other`: firm group) may give one buying position (`subject`).
+    Kind "corridor": what may move of a product (`subject`) from one region to another (`other`: two indices).
+    """
+
+    kind: str
+    subject: int
+    other: tuple[int, ...]
+    limit: Ints  # [T], a large number where nothing limits
+
+
+UNLIMITED = np.iinfo(np.int64).max // 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lanes:
+    """All eligible pairs; L lanes. `freight` is CNY per lot and period; `latest_start` the last position at which a
+    contract may begin (certificates); `family` holds the limit families of a lane, NO_FAMILY where none."""
+
+    seller: Ints  # [L]
+    buyer: Ints  # [L]
+    freight: Floats  # [L]
+    latest_start: Ints  # [L]
+    family: Ints  # [L, 2] share, corridor
+    families: tuple[LimitFamily, ...]
+
+    def __len__(self) -> int:
+        return len(self.seller)
+
+
+def admissible(side: MarketSide, windows: Ints) -> Bools:
+    """[n, W]: may the position contract over the window, by its open periods and its terms alone."""
+    first, last = windows[:, 0], windows[:, 1]
+    length = last - first + 1
+    opened = np.concatenate([np.zeros((len(side), 1), dtype=np.int64), np.cumsum(side.open, axis=1)], axis=1)
+    inside = opened[:, last + 1] - opened[:, first] == length
+    return inside & (length >= side.min_term[:, None]) & (length <= side.max_term[:, None])
+
+
+def refusals(market: Market, sellers: Ints, buyers: Ints) -> dict[Requirement, Bools]:
+    """For each requirement a table [len(sellers), len(buyers)]: True where the pair fails it.
+
+    The positions must be of one product.
+    """
+    s, b = market.sellers, market.buyers
+    fails = {Requirement.SPECIFICATION: s.rank[sellers][:, None] < b.rank[buyers][None, :]}
+    for k, sign in enumerate(market.attribute_sign):
+        wanted, given = b.attributes[buyers, k][None, :], s.attributes[sellers, k][:, None]
+        # A comparison with NaN is False: a seller who guarantees nothing fails every buyer who asks.
+        fails[Requirement.SPECIFICATION] |= ~(np.isnan(wanted) | (sign * given >= sign * wanted))
+    latest = _latest_start(market, sellers, buyers)
+    fails[Requirement.CERTIFICATE] = latest < 0
+    fails[Requirement.EXCLUSION] = _excluded(market, sellers, buyers)
+    products = s.product[sellers][:, None]
+    fails[Requirement.REGION] = np.isnan(
+        market.freight[products, s.region[sellers][:, None], b.region[buyers][None, :]]
+    )
+    fails[Requirement.TERM] = ~_common_window(market, sellers, buyers, np.where(latest < 0, market.periods, latest))
+    return fails
+
+
+def _latest_start(market: Market, sellers: Ints, buyers: Ints) -> Ints:
+    """Last position at which every certificate the buyer requires is valid; -1 where one is missing."""
+    latest = np.full((len(sellers), len(buyers)), market.periods, dtype=np.int64)
+    for k in range(market.sellers.certificates.shape[1]):
+        required = market.buyers.certificates[buyers, k] >= 0
+        held = market.sellers.certificates[sellers, k]
+        latest = np.where(required[None, :], np.minimum(latest, held[:, None]), latest)
+    return latest
+
+
+def _excluded(market: Market, sellers: Ints, buyers: Ints) -> Bools:
+    s, b = market.sellers, market.buyers
+    table = np.zeros((len(sellers), len(buyers)), dtype=bool)
+    if market.excluded:
+        pairs = np.zeros((len(market.firms), len(market.firms)), dtype=bool)
+        pairs[tuple(np.array(sorted(market.excluded)).T)] = True
+        table |= pairs[s.firm[sellers][:, None], b.firm[buyers][None, :]]
+    for column, buyer in enumerate(buyers):
+        approved = b.approved[buyer]
+        if approved is not None:
+            table[:, column] |= ~np.isin(s.firm[sellers], sorted(approved))
+    return table
+
+
+def _common_window(market: Market, sellers: Ints, buyers: Ints, latest: Ints) -> Bools:
+    """Is there a window that both sides admit and that begins no later than `latest`?"""
+    sold = admissible(market.sellers, market.windows)[sellers].astype(np.float32)
+    bought = admissible(market.buyers, market.windows)[buyers].astype(np.float32)
+    found = np.zeros(latest.shape, dtype=bool)
+    for start in np.unique(latest):
+        early = market.windows[:, 0] <= start
+        found |= (latest == start) & (sold[:, early] @ bought[:, early].T > 0)
+    return found
+
+
+def blocks(market: Market) -> Iterator[tuple[Ints, Ints]]:
+    """Sellers and buyers of one product at a time, cut so that a table of pairs stays small."""
+    for product in range(len(market.products)):
+        sellers = np.flatnonzero(market.sellers.product == product)
+        buyers = np.flatnonzero(market.buyers.product == product)
+        if not len(sellers) or not len(buyers):
+            continue
+        step = max(1, PAIRS_PER_BLOCK // len(buyers))
+        for start in range(0, len(sellers), step):
+            yield sellers[start : start + step], buyers
+
+
+def find_lanes(market: Market, left_out: frozenset[tuple[str, str]] = frozenset()) -> Lanes:
+    """Every eligible pair, by product, seller, buyer; `left_out` names pairs (seller, buyer) to do without."""
+    seller_out = {label for label, _ in left_out}
+    sellers, buyers, latest = [], [], []
+    for some, others in blocks(market):
+        failed = np.zeros((len(some), len(others)), dtype=bool)
+        for table in refusals(market, some, others).values():
+            failed |= table
+        for row in [at for at, i in enumerate(some) if market.sellers.label[i] in seller_out]:
+            label = market.sellers.label[some[row]]
+            failed[row] |= [(label, market.buyers.label[j]) in left_out for j in others]
+        rows, columns = np.nonzero(~failed)
+        sellers.append(some[rows])
+        buyers.append(others[columns])
+        latest.append(_latest_start(market, some, others)[rows, columns])
+    seller, buyer = _joined(sellers), _joined(buyers)
+    free = market.sellers.freight_included[seller] | market.buyers.freight_included[buyer]
+    origin, destination = market.sellers.region[seller], market.buyers.region[buyer]
+    product = market.sellers.product[seller]
+    freight = np.where(free, 0.0, market.freight[product, origin, destination])
+    share, families = _shares(market, seller, buyer)
+    corridor, families = _corridors(market, product, origin, destination, families)
+    return Lanes(
+        seller=seller,
+        buyer=buyer,
+        freight=freight,
+        latest_start=_joined(latest),
+        family=np.stack([share, corridor], axis=1),
+        families=tuple(families),
+    )
+
+
+def _joined(parts: list[Ints]) -> Ints:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+
+
+def _shares(market: Market, seller: Ints, buyer: Ints) -> tuple[Ints, list[LimitFamily]]:
+    """A family for every capped demand and supplier that have a lane; the cap is a share of the whole demand posted,
+    and what the supplier is already committed to deliver counts."""
+    offers = {offer.offer: offer for offer in market.snapshot.offers}
+    committed = _committed_by_supplier(market)
+    families: list[LimitFamily] = []
+    found = np.full(len(seller), NO_FAMILY, dtype=np.int64)
+    for position in range(market.buyers.offers):
+        share = market.buyers.max_share[position]
+        if share is None:
+            continue
+        mine = np.flatnonzero(buyer == position)
+        supplier = market.sellers.supplier[seller[mine]]
+        posted = offers[market.buyers.label[position]].quantity
+        cap = np.array([int(Fraction(share) * quantity) for quantity in posted], dtype=np.int64)
+        for group in np.unique(supplier):
+            found[mine[supplier == group]] = len(families)
+            taken = committed.get((position, int(group)), 0)
+            families.append(
+                LimitFamily(kind="share", subject=position, other=(int(group),), limit=np.maximum(cap - taken, 0))
+            )
+    return found, families
+
+
+def _committed_by_supplier(market: Market) -> dict[tuple[int, int], Ints]:
+    supplier = dict(zip(market.sellers.label, market.sellers.supplier.tolist(), strict=True))
+    buyer = {label: position for position, label in enumerate(market.buyers.label[: market.buyers.offers])}
+    total: dict[tuple[int, int], Ints] = {}
+    for commitment in market.snapshot.commitments:
+        if commitment.buy in buyer and commitment.sell in supplier:
+            key = buyer[commitment.buy], supplier[commitment.sell]
+            total[key] = total.get(key, 0) + np.array(commitment.quantity, dtype=np.int64)
+    return total
+
+
+def _corridors(
+    market: Market, product: Ints, origin: Ints, destination: Ints, families: list[LimitFamily]
+) -> tuple[Ints, list[LimitFamily]]:
+    """A family for every corridor with a quota, what is committed over it taken off."""
+    at = {name: position for position, name in enumerate(market.products)}
+    place = {name: position for position, name in enumerate(market.regions)}
+    limits: dict[tuple[int, int, int], Ints] = {}
+    for corridor in market.snapshot.corridors:
+        if corridor.product not in at or not {corridor.origin, corridor.destination} <= place.keys():
+            continue
+        key = at[corridor.product], place[corridor.origin], place[corridor.destination]
+        limit = limits.setdefault(key, np.full(market.periods, UNLIMITED, dtype=np.int64))
+        lots = int(Fraction(corridor.limit) / Fraction(market.lot[key[0]]))
+        where = slice(None) if corridor.position is None else corridor.position
+        limit[where] = np.minimum(limit[where], lots)
+    moved = _committed_by_corridor(market)
+    found = np.full(len(product), NO_FAMILY, dtype=np.int64)
+    for key, limit in sorted(limits.items()):
+        mine = (product == key[0]) & (origin == key[1]) & (destination == key[2])
+        found[mine] = len(families)
+        left = np.where(limit == UNLIMITED, limit, np.maximum(limit - moved.get(key, 0), 0))
+        families.append(LimitFamily(kind="corridor", subject=key[0], other=key[1:], limit=left))
+    return found, families
+
+
+def _committed_by_corridor(market: Market) -> dict[tuple[int, int, int], Ints]:
+    offers = {offer.offer: offer for offer in market.snapshot.offers}
+    at = {name: position for position, name in enumerate(market.products)}
+    place = {name: position for position, name in enumerate(market.regions)}
+    total: dict[tuple[int, int, int], Ints] = {}
+    for commitment in market.snapshot.commitments:
+        sell, buy = offers[commitment.sell], offers[commitment.buy]
+        if sell.product in at:
+            key = at[sell.product], place[sell.region], place[buy.region]
+            total[key] = total.get(key, 0) + np.array(commitment.quantity, dtype=np.int64)
+    return total

@@ -1,0 +1,119 @@
+"""Whole lots: rates become integers, no limit is exceeded by even one, and what it costs is known.
+
+Rates are rounded down, which can break nothing but the balance of a conversion whose input shrank. Then, tier by
+tier downstream, outputs are cut to what their inputs allow and the lots lost to rounding are given back by largest
+remainder where every limit has room; last, upstream, inputs that no output needs are handed back.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import numpy as np
+
+from .graph import tiers
+from .program import Program
+from .sides import Floats, Ints
+from .tally import Tally
+
+NEAR = 1e-6  # a rate this near the next lot is that lot
+
+
+def whole_lots(program: Program, rates: Floats) -> Ints:
+    """Integer rates near `rates` (lots per period, one a candidate) that keep every limit exactly."""
+    tally = Tally(program.market, program.lanes)
+    book = _Book(program, rates, tally)
+    tier = tiers(program.market.snapshot)
+    order = sorted(program.market.products, key=lambda product: (tier[product], product))
+    for product in order:
+        book.cut_outputs(product)
+        book.give_back(product)
+    while book.cut_all() or book.trim_inputs():
+        pass
+    return book.lots
+
+
+class _Book:
+    """The contracts under rounding."""
+
+    def __init__(self, program: Program, rates: Floats, tally: Tally) -> None:
+        self.program, self.market, self.tally, self.rates = program, program.market, tally, rates
+        self.first, self.last = program.market.windows[program.candidates.window].T
+        self.seller, self.buyer = program.seller, program.buyer
+        self.lots = np.floor(rates + NEAR).astype(np.int64)
+        for k in np.flatnonzero(self.lots):
+            self._change(int(k), 0)
+        planned = np.zeros_like(tally.sold, dtype=float)
+        for k in np.flatnonzero(rates > NEAR):
+            planned[self.seller[k], self.first[k] : self.last[k] + 1] += rates[k]
+        self.planned = planned[self.market.sellers.offers :]
+
+    def _change(self, k: int, by: int) -> None:
+        """Add lots to a contract; 0 enters what it has for the first time."""
+        self.tally.add(int(self.program.candidates.lane[k]), self.first[k], self.last[k], by or int(self.lots[k]))
+        self.lots[k] += by
+
+    def _draw(self, k: int) -> bytes:
+        """Who gets an odd lot among equals is drawn, from labels alone, so that no order favours anyone."""
+        pair = f"{self.market.sellers.label[self.seller[k]]}|{self.market.buyers.label[self.buyer[k]]}|{self.first[k]}"
+        return blake2b(pair.encode(), digest_size=8).digest()
+
+    def give_back(self, product: str) -> None:
+        """Lots lost by rounding, largest remainder first, where there is room."""
+        at = self.market.products.index(product)
+        lost = np.flatnonzero((self.rates > self.lots + NEAR) & (self.market.sellers.product[self.seller] == at))
+        for k in sorted(lost.tolist(), key=lambda k: (-round(self.rates[k] - self.lots[k], 6), self._draw(k))):
+            lane = int(self.program.candidates.lane[k])
+            if self.tally.room(lane, self.first[k], self.last[k]) and self._conversions_allow(k):
+                self._change(k, 1)
+
+    def _conversions_allow(self, k: int) -> bool:
+        """One more lot: a conversion that sells must be able to make it, one that buys must have a use for it."""
+        offers = self.market.sellers.offers, self.market.buyers.offers
+        maker, taker = int(self.seller[k]) - offers[0], int(self.buyer[k]) - offers[1]
+        for period in range(self.first[k], self.last[k] + 1):
+            if maker >= 0 and self.tally.sold[self.seller[k], period] >= self.tally.makeable(maker, period):
+                return False
+            if taker >= 0:
+                conversion = int(self.market.buyers.conversion[self.buyer[k]])
+                wanted = float(self.market.coefficient[taker]) * self.planned[conversion, period]
+                at_hand = float(self.market.own_stock[taker]) + self.tally.bought[self.buyer[k], period]
+                if at_hand >= wanted - NEAR:
+                    return False
+        return True
+
+    def cut_outputs(self, product: str) -> bool:
+        """Cut sales of a product's conversions to what they can make, the smallest contracts first."""
+        changed = False
+        for m, conversion in enumerate(self.market.conversions):
+            if conversion.product != product:
+                continue
+            position = self.market.sellers.offers + m
+            for period in range(self.market.periods):
+                over = int(self.tally.sold[position, period]) - self.tally.makeable(m, period)
+                if over <= 0:
+                    continue
+                changed = True
+                mine = np.flatnonzero((self.seller == position) & (self.lots > 0))
+                mine = mine[(self.first[mine] <= period) & (self.last[mine] >= period)]
+                for k in sorted(mine.tolist(), key=lambda k: (int(self.lots[k]), self._draw(k))):
+                    less = min(over, int(self.lots[k]))
+                    if less:
+                        self._change(k, -less)
+                        over -= less
+        return changed
+
+    def cut_all(self) -> bool:
+        return any([self.cut_outputs(product) for product in self.market.products])
+
+    def trim_inputs(self) -> bool:
+        """Hand back whole lots of inputs that no output needs over the whole window of their contract."""
+        changed = False
+        for k in np.flatnonzero((self.lots > 0) & (self.buyer >= self.market.buyers.offers)).tolist():
+            taker = int(self.buyer[k]) - self.market.buyers.offers
+            spare = min(self.tally.spare_input(taker, t) for t in range(self.first[k], self.last[k] + 1))
+            less = min(int(spare), int(self.lots[k])) if spare >= 1 else 0
+            if less:
+                self._change(k, -less)
+                changed = True
+        return changed

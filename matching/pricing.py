@@ -1,0 +1,176 @@
+"""Pricing every lane in every window with shadow prices: what a contract would gain beyond what both sides get now.
+
+Solver-free, so that the certificate can use it. Reduced costs are relative to the product's typical price and summed
+over the window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .lanes import Lanes, admissible
+from .sides import Floats, Ints, Market
+
+TIE = 1e-8  # relative prices nearer than this are the same price
+PER_POSITION = 4  # candidates a position may add in one round, best first
+LANES_PER_BLOCK = 500_000  # bounds the memory of one pricing table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """Lane and window of each candidate contract, as positions in `Lanes` and `Market.windows`."""
+
+    lane: Ints
+    window: Ints
+
+    def __len__(self) -> int:
+        return len(self.lane)
+
+    def joined(self, other: Candidates) -> Candidates:
+        """Both, without doubles, ordered by lane and window."""
+        pairs = np.stack([np.concatenate([self.lane, other.lane]), np.concatenate([self.window, other.window])])
+        lane, window = np.unique(pairs, axis=1)
+        return Candidates(lane=lane, window=window)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duals:
+    """Shadow prices, CNY per lot and period: of selling and buying positions, limit families, conversion capacity.
+
+    For a conversion the selling entry is the internal value of its output, the buying entry that of an input.
+    """
+
+    seller: Floats  # [nS, T]
+    buyer: Floats  # [nB, T]
+    family: Floats  # [F, T]
+    rent: Floats  # [M, T]
+
+    def midpoint(self, other: Duals) -> Duals:
+        return Duals(
+            seller=(self.seller + other.seller) / 2,
+            buyer=(self.buyer + other.buyer) / 2,
+            family=(self.family + other.family) / 2,
+            rent=(self.rent + other.rent) / 2,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pricing:
+    """What one pass over all lanes and windows found: per lane the best window and its reduced cost, relative to
+    the product's typical price and summed over the window; -inf where the lane has no admissible window."""
+
+    window: Ints  # [L]
+    reduced: Floats  # [L]
+
+
+def conversion_margin(market: Market, duals: Duals) -> Floats:
+    """[M, T] value of output less inputs and fee, CNY per lot of output; positive only where capacity is full."""
+    margin = duals.seller[market.sellers.offers :] - market.fee
+    of = market.buyers.conversion[market.buyers.offers :]
+    for k, coefficient in enumerate(market.coefficient):
+        margin[of[k]] -= float(coefficient) * duals.buyer[market.buyers.offers + k]
+    return margin
+
+
+def family_level(market: Market, lanes: Lanes, level: Floats) -> Floats:
+    """[F] typical price of the product each limit family is about."""
+    products = [market.buyers.product[f.subject] if f.kind == "share" else f.subject for f in lanes.families]
+    return level[np.array(products, dtype=np.int64)]
+
+
+class Values:
+    """What each position gives or takes over each window under given duals, relative to the product's price.
+
+    `seller[i, w]` is the least a seller must get over the window, `buyer[j, w]` the most a buyer can give,
+    `family[f, w]` the rent of a limit. Windows a position may not use are infinite the wrong way.
+    """
+
+    def __init__(self, market: Market, lanes: Lanes, duals: Duals) -> None:
+        self.market, self.lanes = market, lanes
+        level, windows = market.level, market.windows
+        sign = np.where(market.buyers.conversion < 0, 1.0, -1.0)[:, None]
+        cost = (market.sellers.price + duals.seller) / level[market.sellers.product][:, None]
+        worth = (market.buyers.price - sign * duals.buyer) / level[market.buyers.product][:, None]
+        self.seller = np.where(admissible(market.sellers, windows), _over(windows, cost), np.inf)
+        self.buyer = np.where(admissible(market.buyers, windows), _over(windows, worth), -np.inf)
+        # One more row of zeros at the end: lanes without a family point at -1.
+        rent = duals.family / family_level(market, lanes, level)[:, None]
+        self.family = np.concatenate([_over(windows, rent), np.zeros((1, len(windows)))])
+        self.freight = lanes.freight / level[market.sellers.product[lanes.seller]]
+        self.length = windows[:, 1] - windows[:, 0] + 1
+
+    def rent(self, lanes: slice | Ints, window: int, kind: int) -> Floats:
+        """What the limit of one kind (0 share, 1 corridor) costs some lanes in one window."""
+        return self.family[self.lanes.family[lanes, kind], window]
+
+    def reduced(self, lanes: slice | Ints, window: int) -> Floats:
+        """Reduced cost of some lanes in one window."""
+        sell, buy = self.lanes.seller[lanes], self.lanes.buyer[lanes]
+        gain = self.buyer[buy, window] - self.seller[sell, window] - self.freight[lanes] * self.length[window]
+        for kind in range(self.lanes.family.shape[1]):
+            gain -= self.rent(lanes, window, kind)
+        early = self.market.windows[window, 0] <= self.lanes.latest_start[lanes]
+        return np.where(early, gain, -np.inf)
+
+    def best(self, *, per_period: bool = False) -> Pricing:
+        """The best window of every lane, the first of equals; `per_period` looks at the mean over the window."""
+        chosen = np.zeros(len(self.lanes), dtype=np.int64)
+        reduced = np.full(len(self.lanes), -np.inf)
+        for block in self.blocks():
+            for window in range(len(self.market.windows)):
+                gain = self.reduced(block, window)
+                if per_period:
+                    gain = gain / self.length[window]
+                better = gain > reduced[block]
+                reduced[block] = np.where(better, gain, reduced[block])
+                chosen[block] = np.where(better, window, chosen[block])
+        return Pricing(window=chosen, reduced=reduced)
+
+    def within(self, least: float) -> Candidates:
+        """Every candidate of every lane whose reduced cost is at least `least`."""
+        lane, window = [], []
+        for block in self.blocks():
+            for w in range(len(self.market.windows)):
+                found = np.flatnonzero(self.reduced(block, w) >= least) + block.start
+                lane.append(found)
+                window.append(np.full(len(found), w, dtype=np.int64))
+        empty = np.zeros(0, dtype=np.int64)
+        return Candidates(lane=np.concatenate([empty, *lane]), window=np.concatenate([empty, *window]))
+
+    def blocks(self) -> list[slice]:
+        return [
+            slice(start, min(start + LANES_PER_BLOCK, len(self.lanes)))
+            for start in range(0, len(self.lanes), LANES_PER_BLOCK)
+        ]
+
+
+def _over(windows: Ints, table: Floats) -> Floats:
+    """[n, W] sums of a [n, T] table over each window."""
+    sums = np.concatenate([np.zeros((len(table), 1)), np.cumsum(table, axis=1)], axis=1)
+    return sums[:, windows[:, 1] + 1] - sums[:, windows[:, 0]]
+
+
+def zero_duals(market: Market, lanes: Lanes) -> Duals:
+    return Duals(
+        seller=np.zeros_like(market.sellers.price),
+        buyer=np.zeros_like(market.buyers.price),
+        family=np.zeros((len(lanes.families), market.periods)),
+        rent=np.zeros_like(market.fee),
+    )
+
+
+def best_candidates(lanes: Lanes, pricing: Pricing) -> Candidates:
+    """The best few gaining lanes of every seller and every buyer, each with its best window."""
+    gaining = np.flatnonzero(pricing.reduced > TIE / 4)
+    order = gaining[np.argsort(-pricing.reduced[gaining], kind="stable")]
+    keep = np.zeros(len(lanes), dtype=bool)
+    for side in (lanes.seller, lanes.buyer):
+        by_position = order[np.argsort(side[order], kind="stable")]
+        position = side[by_position]
+        starts = np.flatnonzero(np.concatenate([[True], position[1:] != position[:-1]])) if len(position) else position
+        place = np.arange(len(position)) - np.repeat(starts, np.diff(np.append(starts, len(position))))
+        keep[by_position[place < PER_POSITION]] = True
+    lane = np.flatnonzero(keep)
+    return Candidates(lane=lane, window=pricing.window[lane])

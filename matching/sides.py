@@ -1,0 +1,345 @@
+"""The two sides of a market as arrays, in an order fixed by content and never by input.
+
+On the selling side stand sell offers, then the outputs of conversions; on the buying side buy offers, then the
+inputs of conversions, one for each input product. Arrays are aligned by position on a side; `label` names it.
+Prices are CNY per lot here (price per unit x lot size); quantities are lots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .snapshot import Bound, Conversion, ConversionInput, Offer, Side, Snapshot
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketSide:
+    """Everyone who sells, or everyone who buys; n positions, T periods, K attributes, C certificates.
+
+    `offers` counts the leading positions that are firms' offers; from there on they belong to conversions, and
+    `conversion` gives which (-1 for offers). `windows` in which a position may contract are those inside its open
+    periods with `min_term` <= length <= `max_term`.
+    """
+
+    label: tuple[str, ...]
+    offers: int
+    conversion: Ints  # [n]
+    firm: Ints  # [n] index into Market.firms
+    supplier: Ints  # [n] firm group, affiliates merged
+    product: Ints  # [n]
+    rank: Ints  # [n] rank of the grade offered or required
+    region: Ints  # [n]
+    quantity: Ints  # [n, T] lots free for contracts, commitments taken off; 0 for conversion inputs
+    open: Bools  # [n, T]
+    price: Floats  # [n, T] CNY per lot; 0 for conversions
+    min_term: Ints  # [n]
+    max_term: Ints  # [n]
+    attributes: Floats  # [n, K] NaN where nothing is guaranteed or required
+    certificates: Ints  # [n, C] sellers: last valid position; buyers: >= 0 where required; -1 for none
+    freight_included: Bools  # [n]
+    max_share: tuple[Decimal | None, ...]  # [n] largest share one supplier may have of a demand
+    approved: tuple[frozenset[int] | None, ...]  # [n] firms a buyer accepts; None accepts all
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """A snapshot, or one sub-market of it, as arrays.
+
+    `freight[p, a, b]` is CNY per lot, NaN where there is no lane. `coefficient[k]` is lots of input per lot of
+    output for the k-th conversion input, which is buying position `buyers.offers + k`; `own_stock[k]` is lots per
+    period, possibly with a fraction.
+    """
+
+    snapshot: Snapshot
+    products: tuple[str, ...]
+    regions: tuple[str, ...]
+    firms: tuple[str, ...]
+    attribute_sign: Floats  # [K] +1 for at-least, -1 for at-most
+    lot: tuple[Decimal, ...]  # [P] units of the product
+    sellers: MarketSide
+    buyers: MarketSide
+    conversions: tuple[Conversion, ...]
+    capacity: Ints  # [M, T] lots of output
+    fee: Floats  # [M, T] CNY per lot of output
+    coefficient: tuple[Fraction, ...]  # [K_in]
+    own_stock: tuple[Fraction, ...]  # [K_in] lots per period
+    freight: Floats  # [P, R, R]
+    excluded: frozenset[tuple[int, int]]  # ordered pairs of firm indices, both ways round
+    windows: Ints  # [W, 2] admissible first and last positions
+
+    @property
+    def periods(self) -> int:
+        return len(self.snapshot.horizon)
+
+    @property
+    def level(self) -> Floats:
+        """[P] the typical price of each product, CNY per lot: the clearing counts in values so that a square metre
+        and a tonne compare, and one tolerance means the same relative price everywhere."""
+        level = np.ones(len(self.products))
+        for position in range(len(self.products)):
+            asks = self.sellers.price[self.sellers.product == position]
+            bids = self.buyers.price[self.buyers.product == position]
+            fees = self.fee[self.sellers.product[self.sellers.offers :] == position]
+            found = np.concatenate([asks.ravel(), bids.ravel()])
+            found = found[found > 0] if (found > 0).any() else fees[fees > 0]
+            if len(found):
+                level[position] = float(np.median(found))
+        return level
+
+
+def _content_key(offer: Offer) -> tuple[object, ...]:
+    """Everything that matters about an offer, its label last: the order in which it enters the arrays."""
+    return (
+        offer.product,
+        offer.grade,
+        offer.region,
+        offer.price,
+        offer.quantity,
+        offer.min_term,
+        offer.max_term or 0,
+        sorted(offer.specification.items()),
+        sorted((name, -1 if last is None else last) for name, last in offer.certificates.items()),
+        offer.max_share or Decimal(2),
+        offer.freight_included,
+        offer.firm,
+        offer.offer,
+    )
+
+
+def build(snapshot: Snapshot, products: frozenset[str] | None = None) -> Market:
+    """The arrays of a snapshot, or of those of its `products` that make one sub-market.
+
+    :raises KeyError: a commitment names an offer that the snapshot lacks.
+    """
+    inside = frozenset(grade.product for grade in snapshot.grades) if products is None else products
+    offers = sorted((offer for offer in snapshot.offers if offer.product in inside), key=_content_key)
+    conversions = tuple(
+        sorted((c for c in snapshot.conversions if c.product in inside), key=lambda c: (c.product, c.conversion))
+    )
+    return _Builder(snapshot, tuple(sorted(inside)), offers, conversions).market()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """One position of a side, before it becomes array entries."""
+
+    label: str
+    conversion: int
+    firm: str
+    product: str
+    grade: str
+    region: str
+    quantity: Sequence[int]
+    open: Sequence[bool]
+    price: Sequence[Decimal]
+    min_term: int
+    max_term: int | None
+    specification: dict[str, Decimal]
+    certificates: dict[str, int | None]
+    freight_included: bool = False
+    max_share: Decimal | None = None
+    approved: frozenset[str] | None = None
+
+
+def _positions(labels: Sequence[str]) -> dict[str, int]:
+    return {label: position for position, label in enumerate(labels)}
+
+
+class _Builder:
+    """Turns records into arrays with label tables sorted by name."""
+
+    def __init__(
+        self, snapshot: Snapshot, products: tuple[str, ...], offers: list[Offer], conversions: tuple[Conversion, ...]
+    ) -> None:
+        self.snapshot, self.products, self.conversions = snapshot, products, conversions
+        self.offers = offers
+        self.inputs = [(m, need) for m, c in enumerate(conversions) for need in self._inputs(c)]
+        firms = {offer.firm for offer in offers} | {c.firm for c in conversions}
+        self.firms = tuple(sorted(firms))
+        self.firm_at = _positions(self.firms)
+        group_at = _positions(sorted({snapshot.affiliates.get(firm, firm) for firm in firms}))
+        self.group_of = {firm: group_at[snapshot.affiliates.get(firm, firm)] for firm in firms}
+        self.regions = tuple(
+            sorted(
+                {offer.region for offer in offers}
+                | {c.region for c in conversions}
+                | {place for key in snapshot.freight for place in key[1:]}
+            )
+        )
+        self.region_at = _positions(self.regions)
+        self.attributes = tuple(sorted(snapshot.attributes))
+        names = {name for offer in offers for name in offer.certificates}
+        self.certificates = tuple(sorted(names | {name for c in conversions for name in c.certificates}))
+        self.lot = {product: snapshot.lot(product) for product in products}
+        self.rank = {(grade.product, grade.grade): grade.rank for grade in snapshot.grades}
+
+    def market(self) -> Market:
+        snapshot = self.snapshot
+        pairs = [sorted(self.firm_at[f] for f in pair) for pair in snapshot.exclusions if pair <= set(self.firms)]
+        # A firm excluded from itself is written as a set of one.
+        excluded = {(p[0], p[-1]) for p in pairs} | {(p[-1], p[0]) for p in pairs}
+        periods = len(snapshot.horizon)
+        every = [(first, last) for first in range(periods) for last in range(first, periods)]
+        return Market(
+            snapshot=snapshot,
+            products=self.products,
+            regions=self.regions,
+            firms=self.firms,
+            attribute_sign=np.array([1.0 if snapshot.attributes[a] is Bound.MIN else -1.0 for a in self.attributes]),
+            lot=tuple(self.lot[product] for product in self.products),
+            sellers=self._net(self._side(self._sell_rows()), Side.SELL),
+            buyers=self._net(self._side(self._buy_rows()), Side.BUY),
+            conversions=self.conversions,
+            capacity=np.array([c.capacity for c in self.conversions], dtype=np.int64).reshape(-1, periods),
+            fee=np.array(
+                [[float(fee * self.lot[c.product]) for fee in c.fee] for c in self.conversions], dtype=float
+            ).reshape(-1, periods),
+            coefficient=tuple(
+                Fraction(need.quantity_per_output)
+                * Fraction(self.lot[self.conversions[m].product])
+                / Fraction(self.lot[need.product])
+                for m, need in self.inputs
+            ),
+            own_stock=tuple(Fraction(need.own_stock) / Fraction(self.lot[need.product]) for _, need in self.inputs),
+            freight=self._freight(),
+            excluded=frozenset(excluded),
+            windows=np.array(sorted(snapshot.windows) if snapshot.windows is not None else every, dtype=np.int64),
+        )
+
+    @staticmethod
+    def _inputs(conversion: Conversion) -> list[ConversionInput]:
+        return sorted(conversion.inputs, key=lambda need: (need.product, need.grade))
+
+    def _sell_rows(self) -> list[_Row]:
+        sold = [self._offer_row(offer) for offer in self.offers if offer.side is Side.SELL]
+        return sold + [self._conversion_row(m, c, c.product, c.grade) for m, c in enumerate(self.conversions)]
+
+    def _buy_rows(self) -> list[_Row]:
+        bought = [self._offer_row(offer) for offer in self.offers if offer.side is Side.BUY]
+        return bought + [
+            # What an input must satisfy is its grade; the output's guarantees say nothing about it.
+            replace(
+                self._conversion_row(m, self.conversions[m], need.product, need.grade),
+                specification={},
+                certificates={},
+            )
+            for m, need in self.inputs
+        ]
+
+    @staticmethod
+    def _offer_row(offer: Offer) -> _Row:
+        return _Row(
+            label=offer.offer,
+            conversion=-1,
+            firm=offer.firm,
+            product=offer.product,
+            grade=offer.grade,
+            region=offer.region,
+            quantity=offer.quantity,
+            open=[quantity > 0 for quantity in offer.quantity],
+            price=offer.price,
+            min_term=offer.min_term,
+            max_term=offer.max_term,
+            specification=dict(offer.specification),
+            certificates=dict(offer.certificates),
+            freight_included=offer.freight_included,
+            max_share=offer.max_share,
+            approved=offer.approved_firms,
+        )
+
+    @staticmethod
+    def _conversion_row(position: int, conversion: Conversion, product: str, grade: str) -> _Row:
+        return _Row(
+            label=conversion.conversion,
+            conversion=position,
+            firm=conversion.firm,
+            product=product,
+            grade=grade,
+            region=conversion.region,
+            quantity=[0] * len(conversion.capacity),
+            open=[capacity > 0 for capacity in conversion.capacity],
+            price=[Decimal(0)] * len(conversion.capacity),
+            min_term=conversion.min_term,
+            max_term=conversion.max_term,
+            specification=dict(conversion.specification),
+            certificates=dict(conversion.certificates),
+        )
+
+    def _side(self, rows: list[_Row]) -> MarketSide:
+        periods = len(self.snapshot.horizon)
+
+        def ints(values: list[int]) -> Ints:
+            return np.array(values, dtype=np.int64)
+
+        return MarketSide(
+            label=tuple(row.label for row in rows),
+            offers=sum(row.conversion < 0 for row in rows),
+            conversion=ints([row.conversion for row in rows]),
+            firm=ints([self.firm_at[row.firm] for row in rows]),
+            supplier=ints([self.group_of[row.firm] for row in rows]),
+            product=ints([self.products.index(row.product) for row in rows]),
+            rank=ints([self.rank[row.product, row.grade] for row in rows]),
+            region=ints([self.region_at[row.region] for row in rows]),
+            quantity=np.array([row.quantity for row in rows], dtype=np.int64).reshape(-1, periods),
+            open=np.array([row.open for row in rows], dtype=bool).reshape(-1, periods),
+            price=np.array(
+                [[float(price * self.lot[row.product]) for price in row.price] for row in rows], dtype=float
+            ).reshape(-1, periods),
+            min_term=ints([row.min_term for row in rows]),
+            max_term=ints([row.max_term or periods for row in rows]),
+            attributes=np.array(
+                [[float(row.specification.get(name, "nan")) for name in self.attributes] for row in rows], dtype=float
+            ).reshape(len(rows), len(self.attributes)),
+            certificates=np.array(
+                [[self._held(row, name) for name in self.certificates] for row in rows], dtype=np.int64
+            ).reshape(len(rows), len(self.certificates)),
+            freight_included=np.array([row.freight_included for row in rows], dtype=bool),
+            max_share=tuple(row.max_share for row in rows),
+            approved=tuple(
+                None if row.approved is None else frozenset(self.firm_at[f] for f in row.approved if f in self.firm_at)
+                for row in rows
+            ),
+        )
+
+    def _held(self, row: _Row, name: str) -> int:
+        """Last valid position of a certificate, -1 when absent; on the buying side any value >= 0 means required."""
+        if name not in row.certificates:
+            return -1
+        last = row.certificates[name]
+        return len(self.snapshot.horizon) - 1 if last is None else last
+
+    def _net(self, side: MarketSide, kind: Side) -> MarketSide:
+        """Take commitments off what is free; a period without anything free is closed."""
+        at = {label: position for position, label in enumerate(side.label[: side.offers])}
+        quantity = side.quantity.copy()
+        for commitment in self.snapshot.commitments:
+            label = commitment.sell if kind is Side.SELL else commitment.buy
+            if label in at:
+                quantity[at[label]] -= np.array(commitment.quantity, dtype=np.int64)
+        quantity = np.maximum(quantity, 0)
+        is_offer = side.conversion < 0
+        return replace(side, quantity=quantity, open=np.where(is_offer[:, None], quantity > 0, side.open))
+
+    def _freight(self) -> Floats:
+        size, at = len(self.regions), self.region_at
+        table = np.full((len(self.products), size, size), np.nan)
+        table[:, np.arange(size), np.arange(size)] = 0.0
+        for (name, origin, destination), cost in sorted(self.snapshot.freight.items()):
+            # "*" sorts before any product's own row, which then overrides it.
+            for position, product in enumerate(self.products):
+                if name in ("*", product):
+                    table[position, at[origin], at[destination]] = float(cost * self.lot[product])
+        return table
