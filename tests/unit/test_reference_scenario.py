@@ -229,9 +229,10 @@ def test_freight_covers_every_pair_that_may_trade(scenario: Scenario) -> None:
         if seller.side == "buy":
             continue
         label = seller.product if seller.product in own_rows else "*"
-        for buyer in scenario.offers:
-            if buyer.side == "buy" and buyer.product == seller.product and buyer.region != seller.region:
-                assert (label, seller.region, buyer.region) in listed
+        for taker in scenario.offers:
+            taken = {taker.product} if taker.side == "buy" else {needed.product for needed in taker.inputs}
+            if seller.product in taken and taker.region != seller.region:
+                assert (label, seller.region, taker.region) in listed
     road = next(r for r in scenario.freight if (r.product, r.from_region, r.to_region) == ("*", "CN-HN", "CN-FJ"))
     assert Decimal(200) < road.cost < Decimal(500)
 
