@@ -31,7 +31,8 @@ from psycopg import sql
 DATABASE = "changdan"
 SETTINGS = {"listen_addresses": "", "max_connections": "100", "timezone": "UTC", "log_timezone": "UTC"}
 THROW_AWAY_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-SOCKET_NAME = ".s.PGSQL.5432"
+PORT = "5432"  # only a part of the socket's name; said everywhere, since PGPORT may say otherwise
+SOCKET_NAME = f".s.PGSQL.{PORT}"
 LONGEST_SOCKET_PATH = 100  # sockaddr_un holds 104 bytes on macOS, 108 on Linux
 START_ATTEMPTS = 15
 # Lends initdb and postgres the one right to pass directories that are closed to everybody else. Without
@@ -93,11 +94,11 @@ class EmbeddedPostgres:
 
     def url(self, database: str = DATABASE) -> str:
         """What SQLAlchemy connects to."""
-        return f"postgresql+psycopg://postgres@/{quote(database)}?host={quote(str(self.socket_folder), safe='/')}"
+        return f"postgresql+psycopg://postgres@/{quote(database)}?host={quote(str(self.socket_folder), safe='/')}&port={PORT}"
 
     def conninfo(self, database: str = "postgres") -> str:
         """What psycopg connects to."""
-        return psycopg.conninfo.make_conninfo(host=str(self.socket_folder), user="postgres", dbname=database)
+        return psycopg.conninfo.make_conninfo(host=str(self.socket_folder), port=PORT, user="postgres", dbname=database)
 
     def start(self) -> EmbeddedPostgres:
         """Start the server unless it runs; the first time, create it and the database.
@@ -140,7 +141,7 @@ class EmbeddedPostgres:
         """Whether the server answers. A pid file proves nothing: its process may be a zombie or another program."""
         if not (self.socket_folder / SOCKET_NAME).exists():
             return False
-        asked = subprocess.run([self._binaries / "pg_isready", "-q", "-h", self.socket_folder], check=False)
+        asked = subprocess.run([self._binaries / "pg_isready", "-q", "-h", self.socket_folder, "-p", PORT], check=False)
         return asked.returncode == 0
 
     @cached_property

@@ -7,11 +7,13 @@ each test is one outer transaction that is undone, with savepoints where the cod
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import socket
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +27,21 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.auth import api_keys, sign_in
+from app.auth import api_keys, passwords, sign_in
 from app.auth.principal import of_user
 from app.clock import clock
 from app.db import db
 from app.embedded_postgres import EmbeddedPostgres
-from app.models import User
-from app.permissions import KEY_SCOPES, Permission
+from app.models import Firm, FirmRole, User, UserRole
+from app.permissions import FIRM_ROLES, KEY_SCOPES, Permission
 from app.transaction import Application
+from market import credit_code
 
 TEMPLATE = "changdan_template"
+PASSWORD = "correct horse battery staple"
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
+_numbers = itertools.count(1)
 settings.register_profile("changdan", deadline=None, database=None, print_blob=True)
 settings.load_profile("changdan")
 
@@ -104,10 +109,12 @@ def database_url(postgres: EmbeddedPostgres, worker_name: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def app(database_url: str) -> Application:
+def app(database_url: str) -> Iterator[Application]:
     application = create_app(environment="test", database_url=database_url, csrf=False, log_level="ERROR")
     application.test_client_class = Client
-    return application
+    yield application
+    with application.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture
@@ -131,6 +138,33 @@ def session(app: Application) -> Iterator[Session]:
 def client(app: Application, session: Session) -> FlaskClient:
     """A caller who has not signed in."""
     return app.test_client()
+
+
+@pytest.fixture
+def person(session: Session) -> Callable[..., User]:
+    """Make a person with the password PASSWORD: `person(UserRole.FIRM_ADMIN)`, of a new firm unless one is given."""
+
+    def make(role: UserRole, *, firm: Firm | None = None, email: str | None = None) -> User:
+        number = next(_numbers)
+        if role in FIRM_ROLES and firm is None:
+            firm = Firm(
+                credit_code=credit_code.complete(f"91350100M{number:07d}"),
+                name_zh=f"企业{number}",
+                name_en=f"Firm {number}",
+                roles=[FirmRole.TRADER],
+            )
+        user = User(
+            email=email or f"person{number}@example.com",
+            password_hash=_password_hash(),
+            name=f"Person {number}",
+            role=role,
+            firm=firm,
+        )
+        session.add(user)
+        session.flush()
+        return user
+
+    return make
 
 
 @pytest.fixture
@@ -180,6 +214,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if server.data.exists():
         server.discard()
     server.data.with_suffix(".template.lock").unlink(missing_ok=True)
+
+
+@cache
+def _password_hash() -> str:
+    return passwords.hash_password(PASSWORD)
 
 
 def _server_of_run(process: int) -> EmbeddedPostgres:

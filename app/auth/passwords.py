@@ -59,9 +59,10 @@ def check_new_password(password: str, *, email: str) -> None:
             f"the password has {len(set(plain))} different characters; expected {FEWEST_DIFFERENT_CHARACTERS} or more",
             field="password",
         )
-    own_name = re.sub(r"[^a-z0-9]", "", email.lower().partition("@")[0])
+    name = email.lower().partition("@")[0]
+    own_names = {own for own in (name, re.sub(r"[^a-z0-9]", "", name)) if len(own) >= 4}
     rest = plain
-    for part in (*COMMON_PARTS, *([own_name] if len(own_name) >= 4 else [])):
+    for part in (*own_names, *COMMON_PARTS):
         rest = rest.replace(part, "")
     if len(rest) < SHORTEST // 2:
         raise Refused("the password is easy to guess; expected one without common parts or your name", field="password")
