@@ -7,23 +7,24 @@ shadow prices bound the welfare of any other answer (linear programming duality)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 
-from .answer import PRICE_STEP, Certificate, Contract, ShadowPrice
+from .accounts import HALF_STEP, accounts, freight_of, mean_price
+from .answer import Certificate, Contract, ShadowPrice
 from .graph import sub_markets
 from .lanes import UNLIMITED, Lanes, find_lanes
-from .pricing import Duals, Values, conversion_margin, zero_duals
+from .pricing import Duals, Values, conversion_margin
+from .shadow_prices import read_duals
 from .sides import Floats, Ints, Market, build
-from .snapshot import ANY_PRODUCT, Snapshot
+from .snapshot import Snapshot
 from .tally import Tally
 
 BLOCKING = 1e-6  # a gain above this share of the typical price, per period, would be worth a better contract
-HALF_STEP = Fraction(PRICE_STEP) / 2  # a locked price is rounded, so a bound may be missed by half a step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,58 +101,6 @@ def _money(amount: float) -> Decimal:
     return Decimal(repr(amount)).quantize(Decimal("0.01"))
 
 
-def read_duals(market: Market, lanes: Lanes, prices: Iterable[ShadowPrice]) -> Duals:
-    """The shadow prices of an answer as arrays; a price that is not listed is zero."""
-    duals = zero_duals(market, lanes)
-    where = _subjects(market, lanes, duals)
-    lot = {product: float(market.lot[at]) for at, product in enumerate(market.products)}
-    for price in prices:
-        found = where.get((price.kind, price.subject))
-        if found is not None:
-            row, product = found
-            row[price.position] = float(price.value) * lot[market.products[product]]
-    return duals
-
-
-def list_duals(market: Market, lanes: Lanes, duals: Duals) -> Iterator[ShadowPrice]:
-    """The non-zero shadow prices, CNY per unit, with ten significant digits after the point."""
-    for (kind, subject), (row, product) in _subjects(market, lanes, duals).items():
-        for position in np.flatnonzero(row):
-            value = Decimal(repr(float(row[position]))) / market.lot[product]
-            yield ShadowPrice(
-                kind=kind, subject=subject, position=int(position), value=value.quantize(Decimal("1e-10")).normalize()
-            )
-
-
-def _subjects(market: Market, lanes: Lanes, duals: Duals) -> dict[tuple[str, tuple[str, ...]], tuple[Floats, int]]:
-    """Each shadow price's name, the row of the duals that holds it, and the product it is about."""
-    sellers, buyers = market.sellers, market.buyers
-    found: dict[tuple[str, tuple[str, ...]], tuple[Floats, int]] = {}
-    for i, label in enumerate(sellers.label):
-        kind = "offer" if i < sellers.offers else "output"
-        found[kind, (label,)] = duals.seller[i], int(sellers.product[i])
-    for j, label in enumerate(buyers.label):
-        product = int(buyers.product[j])
-        key = ("offer", (label,)) if j < buyers.offers else ("input", (label, market.products[product]))
-        found[key] = duals.buyer[j], product
-    for f, family in enumerate(lanes.families):
-        if family.kind == "share":
-            subject = buyers.label[family.subject], _supplier(market, family.other[0])
-            found["share", subject] = duals.family[f], int(buyers.product[family.subject])
-        else:
-            regions = tuple(market.regions[place] for place in family.other)
-            found["corridor", (market.products[family.subject], *regions)] = duals.family[f], family.subject
-    for m, conversion in enumerate(market.conversions):
-        found["conversion", (conversion.conversion,)] = duals.rent[m], int(sellers.product[sellers.offers + m])
-    return found
-
-
-def _supplier(market: Market, group: int) -> str:
-    """Name of a group of suppliers: the group's own, or the firm that stands alone."""
-    firm = market.firms[int(market.sellers.firm[int(np.flatnonzero(market.sellers.supplier == group)[0])])]
-    return market.snapshot.affiliates.get(firm, firm)
-
-
 def _places(market: Market, lanes: Lanes, contracts: Sequence[Contract]) -> list[int]:
     """The lane of each contract, -1 where there is none."""
     seller = {
@@ -219,8 +168,8 @@ def _limit_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
             yield f"{side.label[position]} in {labels[t]}: {used[position, t]} lots {of}, {limit} free"
     for f, family in enumerate(lanes.families):
         for t in np.flatnonzero((tally.moved[f] > family.limit) & (family.limit < UNLIMITED)):
-            names = market.buyers.label if family.kind == "share" else market.products
-            yield f"{family.kind} of {names[family.subject]} in {labels[t]}: {tally.moved[f, t]} lots, limit {family.limit[t]}"
+            name = (market.buyers.label if family.kind == "share" else market.products)[family.subject]
+            yield f"{family.kind} of {name} in {labels[t]}: {tally.moved[f, t]} lots, limit {family.limit[t]}"
     for m, conversion in enumerate(market.conversions):
         for t in range(market.periods):
             sold, makeable = int(tally.sold[market.sellers.offers + m, t]), tally.makeable(m, t)
@@ -228,29 +177,8 @@ def _limit_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
                 yield f"{conversion.conversion} in {labels[t]}: {sold} lots sold, inputs and capacity make {makeable}"
 
 
-def mean_price(prices: Sequence[Decimal], first: int, last: int) -> Fraction:
-    """Mean of the prices of a window, CNY per unit, exact."""
-    window = prices[first : last + 1]
-    return sum(map(Fraction, window), Fraction(0)) / len(window)
-
-
 def _mean(prices: Sequence[Decimal], contract: Contract) -> Fraction:
     return mean_price(prices, contract.first, contract.last)
-
-
-def freight_of(market: Market, seller: int, buyer: int) -> Decimal:
-    """CNY per unit from one position to another; 0 where it is in the price.
-
-    The pair must be a lane."""
-    sells, buys = market.sellers, market.buyers
-    if sells.freight_included[seller] or buys.freight_included[buyer]:
-        return Decimal(0)
-    product = market.products[int(sells.product[seller])]
-    route = market.regions[int(sells.region[seller])], market.regions[int(buys.region[buyer])]
-    table = market.snapshot.freight
-    if route[0] == route[1]:
-        return table.get((product, *route), table.get((ANY_PRODUCT, *route), Decimal(0)))
-    return table[product, *route] if (product, *route) in table else table[ANY_PRODUCT, *route]
 
 
 def _price_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
@@ -273,57 +201,11 @@ def _price_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
 
 
 def _conversion_faults(market: Market, found: Found) -> Iterator[str]:
-    """Each conversion earns its fee or more over the horizon on what it processed.
-
-    Whole lots leave a part of a lot of each input unprocessed; it is the processor's stock and not a cost of the
-    output, so inputs count at what the outputs took of them, at their mean price."""
-    earned = _earned(market, found)
-    for conversion in market.conversions:
-        income, cost, fee = earned.get(conversion.conversion, (Fraction(0),) * 3)
-        if income + _rounding_of(market, found, conversion.conversion) < cost + fee:
-            short = float(cost + fee - income)
-            yield f"{conversion.conversion}: earns {short:.2f} CNY less than its fee"
-
-
-def _rounding_of(market: Market, found: Found, label: str) -> Fraction:
-    """What rounding prices to a step, and quantities to lots, may take from a processor, CNY."""
-    total = Fraction(0)
-    for contract, _ in found:
-        lot = Fraction(market.lot[market.products.index(contract.product)])
-        amount = (contract.last - contract.first + 1) * lot
-        if contract.seller == label:
-            total += contract.rate * amount * HALF_STEP
-        elif contract.buyer == label:
-            total += contract.rate * amount * HALF_STEP + amount * Fraction(contract.price_delivered)
-    return total
-
-
-def _earned(market: Market, found: Found) -> Mapping[str, tuple[Fraction, Fraction, Fraction]]:
-    """Income from outputs, cost of the inputs they took, fee, in CNY over the horizon, by conversion."""
-    at = {conversion.conversion: m for m, conversion in enumerate(market.conversions)}
-    income = [Fraction(0)] * len(at)
-    fee = [Fraction(0)] * len(at)
-    made = [Fraction(0)] * len(at)
-    paid: dict[tuple[int, str], tuple[Fraction, Fraction]] = {}
-    for contract, _ in found:
-        amount = contract.rate * Fraction(market.lot[market.products.index(contract.product)])
-        length = contract.last - contract.first + 1
-        if contract.seller in at:
-            m = at[contract.seller]
-            income[m] += amount * length * Fraction(contract.price_ex_works)
-            fee[m] += amount * length * _mean(market.conversions[m].fee, contract)
-            made[m] += amount * length
-        if contract.buyer in at:
-            key = at[contract.buyer], contract.product
-            cost, bought = paid.get(key, (Fraction(0), Fraction(0)))
-            paid[key] = cost + amount * length * Fraction(contract.price_delivered), bought + amount * length
-    cost = [Fraction(0)] * len(at)
-    for m, conversion in enumerate(market.conversions):
-        for need in conversion.inputs:
-            spent, bought = paid.get((m, need.product), (Fraction(0), Fraction(0)))
-            if bought:
-                cost[m] += spent * min(Fraction(1), made[m] * Fraction(need.quantity_per_output) / bought)
-    return {label: (income[m], cost[m], fee[m]) for label, m in at.items()}
+    """Each conversion earns its fee or more over the horizon on what it processed, to what rounding may take."""
+    for label, account in accounts(market, [contract for contract, _ in found]).items():
+        if account.income + account.rounding < account.cost + account.fee:
+            short = float(account.cost + account.fee - account.income)
+            yield f"{label}: earns {short:.2f} CNY less than its fee"
 
 
 def _welfare(market: Market, lanes: Lanes, found: Found) -> Fraction:

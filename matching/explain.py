@@ -23,8 +23,8 @@ def results(market: Market, lanes: Lanes, contracts: Sequence[Contract], prices:
     filled = _filled(market, contracts)
     low, high = Values(market, lanes, prices.buyers_best), Values(market, lanes, prices.sellers_best)
     return [
-        *_offers(market, lanes, market.sellers, lanes.seller, low, filled),
-        *_offers(market, lanes, market.buyers, lanes.buyer, high, filled),
+        *_offers(market, market.sellers, lanes.seller, low, filled),
+        *_offers(market, market.buyers, lanes.buyer, high, filled),
         *_conversions(market, lanes, low, high, filled),
     ]
 
@@ -41,9 +41,7 @@ def _filled(market: Market, contracts: Sequence[Contract]) -> dict[str, Ints]:
     return filled
 
 
-def _offers(
-    market: Market, lanes: Lanes, side: MarketSide, at: Ints, values: Values, filled: dict[str, Ints]
-) -> list[OfferResult]:
+def _offers(market: Market, side: MarketSide, at: Ints, values: Values, filled: dict[str, Ints]) -> list[OfferResult]:
     best = values.best(per_period=True)
     order = np.lexsort((-best.reduced, at))
     first = {int(position): int(order[k]) for k, position in reversed(list(enumerate(at[order])))}
@@ -112,23 +110,25 @@ def _conversions(market: Market, lanes: Lanes, low: Values, high: Values, filled
         elif not np.isfinite(cost[mine]).any(axis=1).all():
             result = OfferResult(offer=label, filled=none, reason=Reason.INPUT_NOT_AVAILABLE)
         else:
-            result = _idle(market, low, label, m, income[m], cost[mine], mine)
+            coefficient = np.array([float(market.coefficient[k]) for k in mine])
+            result = _idle(market, m, income[m] - coefficient @ cost[mine])
         found.append(result)
     return found
 
 
-def _idle(market: Market, values: Values, label: str, m: int, income: Floats, cost: Floats, mine: Ints) -> OfferResult:
-    """A conversion that could run and does not: by how much its fee is too high in its best window."""
-    none = (0,) * market.periods
+def _idle(market: Market, m: int, margin: Floats) -> OfferResult:
+    """A conversion that could run and does not: by how much its fee is too high in its best window.
+
+    `margin` [W] is income less inputs over each window, CNY per lot of output, before the fee."""
+    label, none = market.conversions[m].conversion, (0,) * market.periods
+    first, last = market.windows.T
     sums = np.concatenate([[0.0], np.cumsum(market.fee[m])])
-    margin = income - (sums[market.windows[:, 1] + 1] - sums[market.windows[:, 0]])
-    for row, k in enumerate(mine):
-        margin = margin - float(market.coefficient[k]) * cost[row]
-    mean = np.where(np.isfinite(margin), margin / values.length, -np.inf).max()
-    if not np.isfinite(mean):
+    margin = (margin - (sums[last + 1] - sums[first])) / (last - first + 1)
+    best = float(np.where(np.isfinite(margin), margin, -np.inf).max())
+    if not np.isfinite(best):
         return OfferResult(offer=label, filled=none, reason=Reason.INPUT_NOT_AVAILABLE)
     product = int(market.sellers.product[market.sellers.offers + m])
-    relative = float(mean) / float(market.level[product])
+    relative = best / float(market.level[product])
     if relative >= -TIE:
         return OfferResult(offer=label, filled=none, reason=Reason.CAPACITY_EXHAUSTED_PRO_RATA)
     distance = _per_unit(market, product, -relative)

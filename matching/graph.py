@@ -7,6 +7,7 @@ has, what the independent sub-markets are, and where loops are.
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import TYPE_CHECKING
 
 import networkx as nx
 
@@ -14,14 +15,18 @@ from .snapshot import ANY_PRODUCT, Side, Snapshot
 
 Hub = tuple[str, str, str]  # product, grade, region
 
+if TYPE_CHECKING:  # networkx's classes take a type of node only in their stubs
+    Digraph = nx.DiGraph[Hub | str]
+    ProductGraph = nx.DiGraph[str]
 
-def supply_graph(snapshot: Snapshot) -> nx.DiGraph:
+
+def supply_graph(snapshot: Snapshot) -> Digraph:
     """Hubs and conversions as nodes.
 
     Hubs carry `selling` and `buying`, lots over the horizon; arcs carry `kind`: "downgrade" (a better grade serves a
     lower requirement), "freight" (CNY per unit), "input" (units per unit of output) or "output".
     """
-    graph = nx.DiGraph()
+    graph: Digraph = nx.DiGraph()
     for offer in snapshot.offers:
         hub = offer.product, offer.grade, offer.region
         graph.add_node(hub, kind="hub")
@@ -40,11 +45,11 @@ def supply_graph(snapshot: Snapshot) -> nx.DiGraph:
     return graph
 
 
-def _add_lanes_between_hubs(graph: nx.DiGraph, snapshot: Snapshot) -> None:
+def _add_lanes_between_hubs(graph: Digraph, snapshot: Snapshot) -> None:
     rank = {(grade.product, grade.grade): grade.rank for grade in snapshot.grades}
     hubs: dict[str, list[Hub]] = defaultdict(list)
-    for node, kind in graph.nodes(data="kind"):
-        if kind == "hub":
+    for node in graph.nodes:
+        if isinstance(node, tuple):
             hubs[node[0]].append(node)
     for product, members in hubs.items():
         for origin in members:
@@ -60,9 +65,9 @@ def _add_lanes_between_hubs(graph: nx.DiGraph, snapshot: Snapshot) -> None:
                     graph.add_edge(origin, target, kind="freight", cost=cost)
 
 
-def _product_graph(snapshot: Snapshot) -> nx.DiGraph:
+def _product_graph(snapshot: Snapshot) -> ProductGraph:
     """Products, with an arc from each input of a conversion to its output."""
-    graph = nx.DiGraph()
+    graph: ProductGraph = nx.DiGraph()
     graph.add_nodes_from(grade.product for grade in snapshot.grades)
     for conversion in snapshot.conversions:
         graph.add_edges_from((need.product, conversion.product) for need in conversion.inputs)
@@ -93,6 +98,6 @@ def loops(snapshot: Snapshot) -> list[frozenset[str]]:
     return sorted((p for p in looping if len(p) > 1 or graph.has_edge(*(2 * tuple(p)))), key=sorted)
 
 
-def reach(graph: nx.DiGraph, hub: Hub) -> set[Hub]:
+def reach(graph: Digraph, hub: Hub) -> set[Hub]:
     """Hubs that material of a hub can come to, through conversions too."""
-    return {node for node in nx.descendants(graph, hub) if graph.nodes[node]["kind"] == "hub"}
+    return {node for node in nx.descendants(graph, hub) if isinstance(node, tuple)}

@@ -64,7 +64,8 @@ def admissible(side: MarketSide, windows: Ints) -> Bools:
     length = last - first + 1
     opened = np.concatenate([np.zeros((len(side), 1), dtype=np.int64), np.cumsum(side.open, axis=1)], axis=1)
     inside = opened[:, last + 1] - opened[:, first] == length
-    return inside & (length >= side.min_term[:, None]) & (length <= side.max_term[:, None])
+    allowed: Bools = inside & (length >= side.min_term[:, None]) & (length <= side.max_term[:, None])
+    return allowed
 
 
 def refusals(market: Market, sellers: Ints, buyers: Ints) -> dict[Requirement, Bools]:

@@ -62,7 +62,7 @@ class _Book:
         """Lots lost by rounding, largest remainder first, where there is room."""
         at = self.market.products.index(product)
         lost = np.flatnonzero((self.rates > self.lots + NEAR) & (self.market.sellers.product[self.seller] == at))
-        for k in sorted(lost.tolist(), key=lambda k: (-round(self.rates[k] - self.lots[k], 6), self._draw(k))):
+        for k in sorted(lost.tolist(), key=lambda k: (-round(float(self.rates[k] - self.lots[k]), 6), self._draw(k))):
             lane = int(self.program.candidates.lane[k])
             if self.tally.room(lane, self.first[k], self.last[k]) and self._conversions_allow(k):
                 self._change(k, 1)
@@ -104,7 +104,8 @@ class _Book:
         return changed
 
     def cut_all(self) -> bool:
-        return any([self.cut_outputs(product) for product in self.market.products])
+        cut = [self.cut_outputs(product) for product in self.market.products]
+        return any(cut)
 
     def trim_inputs(self) -> bool:
         """Hand back whole lots of inputs that no output needs over the whole window of their contract."""

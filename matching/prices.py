@@ -74,7 +74,7 @@ class _OptimalDuals:
     def __init__(self, program: Program, variables: Floats, support: Bools) -> None:
         self.program, self.support = program, support
         market, face = program.market, program.face
-        self.scarce = np.flatnonzero((face.rhs - face.matrix @ variables <= SLACK))
+        self.scarce = np.flatnonzero(face.rhs - face.matrix @ variables <= SLACK)
         activity = variables[len(support) :]
         full = activity >= face.upper[len(support) :] - SLACK
         columns = sparse.csr_array(face.matrix.T)[:, self.scarce]

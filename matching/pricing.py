@@ -103,7 +103,8 @@ class Values:
 
     def rent(self, lanes: slice | Ints, window: int, kind: int) -> Floats:
         """What the limit of one kind (0 share, 1 corridor) costs some lanes in one window."""
-        return self.family[self.lanes.family[lanes, kind], window]
+        rent: Floats = self.family[self.lanes.family[lanes, kind], window]
+        return rent
 
     def reduced(self, lanes: slice | Ints, window: int) -> Floats:
         """Reduced cost of some lanes in one window."""
@@ -149,7 +150,8 @@ class Values:
 def _over(windows: Ints, table: Floats) -> Floats:
     """[n, W] sums of a [n, T] table over each window."""
     sums = np.concatenate([np.zeros((len(table), 1)), np.cumsum(table, axis=1)], axis=1)
-    return sums[:, windows[:, 1] + 1] - sums[:, windows[:, 0]]
+    total: Floats = sums[:, windows[:, 1] + 1] - sums[:, windows[:, 0]]
+    return total
 
 
 def zero_duals(market: Market, lanes: Lanes) -> Duals:

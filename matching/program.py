@@ -54,7 +54,7 @@ class Face:
         if not len(objective):
             return Point(variables=np.zeros(0), duals=np.zeros(len(self.rhs)), value=0.0)
         loose = ~self.tight
-        found = linprog(
+        found = linprog(  # type: ignore[call-overload]  # the stubs know no sparse matrices
             -objective,
             A_ub=self.matrix[loose] if loose.any() else None,
             b_ub=self.rhs[loose] if loose.any() else None,

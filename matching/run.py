@@ -7,26 +7,23 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from fractions import Fraction
+from decimal import Decimal
 
 import networkx as nx
-import numpy as np
 
 from . import certificate as proof
-from .answer import PRICE_STEP, Answer, Certificate, Contract, OfferResult, Reason, ShadowPrice
+from .answer import Answer, Certificate, Contract, OfferResult, Reason, ShadowPrice
 from .blocks import LeftOut, block_offers, next_left_out
 from .clearing import Cleared, clear
 from .explain import results
 from .fairness import settle
 from .graph import sub_markets
-from .hub_prices import hub_prices
-from .lanes import Lanes, find_lanes
+from .lanes import find_lanes
+from .locking import locked_contracts
 from .lots import whole_lots
 from .prices import price_range
-from .pricing import Duals
-from .program import Program
-from .sides import Ints, Market, build
+from .shadow_prices import hub_prices, list_duals, read_duals
+from .sides import build
 from .snapshot import Snapshot
 
 PHASES = ("lanes", "clearing", "prices", "fairness", "lots", "certificate")
@@ -51,7 +48,7 @@ def run(snapshot: Snapshot, progress: Progress | None = None) -> Answer:
     `progress` is called with (phase, round of the solver, share of the work done 0..1) and may raise to stop.
     :raises program.SolverFailed: the solver gave no optimum.
     """
-    report = progress or (lambda phase, rounds, share: None)
+    report = progress or _unheard
     seconds: dict[str, float] = defaultdict(float)
     parts = []
     markets = sub_markets(snapshot)
@@ -67,6 +64,10 @@ def run(snapshot: Snapshot, progress: Progress | None = None) -> Answer:
         prices=tuple(sorted((p for part in parts for p in part.prices), key=lambda p: (p.kind, p.subject, p.position))),
         certificate=_completed(certificate, parts, seconds),
     )
+
+
+def _unheard(_phase: str, _rounds: int, _share: float) -> None:
+    """Progress that nobody asked for."""
 
 
 def _completed(certificate: Certificate, parts: Sequence[_Part], seconds: dict[str, float]) -> Certificate:
@@ -137,11 +138,11 @@ def _divisible(snapshot: Snapshot, products: frozenset[str], left_out: LeftOut, 
     clock.finished("prices")
     program, rates = settle(market, lanes, cleared, prices.middle)
     clock.finished("fairness")
-    contracts = _contracts(program, whole_lots(program, rates), prices.middle)
+    contracts = locked_contracts(program, whole_lots(program, rates), prices.middle)
     clock.finished("lots")
-    shadow = [*proof.list_duals(market, lanes, prices.middle), *hub_prices(market, lanes, prices.middle)]
+    shadow = [*list_duals(market, lanes, prices.middle), *hub_prices(market, lanes, prices.middle)]
     # The check reads the shadow prices as they will be written, not as they were computed.
-    duals = proof.read_duals(market, lanes, shadow)
+    duals = read_duals(market, lanes, shadow)
     finding = proof.check_market(market, contracts, duals, sorted(block_offers(snapshot)))
     clock.finished("certificate")
     return _Part(
@@ -158,60 +159,10 @@ def _divisible_welfare(cleared: Cleared) -> float:
     return cleared.point.value * cleared.program.value
 
 
-def _contracts(program: Program, lots: Ints, duals: Duals) -> list[Contract]:
-    """The traded candidates with their locked prices, by seller, buyer and window."""
-    market, lanes = program.market, program.lanes
-    found = []
-    for k in np.flatnonzero(lots):
-        first, last = (int(at) for at in market.windows[program.candidates.window[k]])
-        seller, buyer = int(program.seller[k]), int(program.buyer[k])
-        product = int(market.sellers.product[seller])
-        freight = proof.freight_of(market, seller, buyer)
-        ex_works = _locked(market, seller, buyer, first, last, duals, freight)
-        found.append(
-            Contract(
-                seller=market.sellers.label[seller],
-                buyer=market.buyers.label[buyer],
-                product=market.products[product],
-                first=first,
-                last=last,
-                rate=int(lots[k]),
-                price_ex_works=ex_works,
-                freight=freight,
-                price_delivered=ex_works + freight,
-                bundle="",
-            )
-        )
-    return sorted(found, key=lambda c: (c.seller, c.buyer, c.first, c.last, c.product))
-
-
-def _locked(market: Market, seller: int, buyer: int, first: int, last: int, duals: Duals, freight: Decimal) -> Decimal:
-    """Ask plus the mean of the seller's shadow price over the window, CNY per unit, held inside ask and bid."""
-    window = slice(first, last + 1)
-    lot = market.lot[int(market.sellers.product[seller])]
-    mean = float((market.sellers.price[seller, window] + duals.seller[seller, window]).mean())
-    price = (Decimal(repr(mean)) / lot).quantize(PRICE_STEP)
-    offers = {offer.offer: offer for offer in market.snapshot.offers}
-    if buyer < market.buyers.offers:
-        bid = proof.mean_price(offers[market.buyers.label[buyer]].price, first, last) - Fraction(freight)
-        price = min(price, _stepped(bid, ROUND_FLOOR))
-    if seller < market.sellers.offers:
-        ask = proof.mean_price(offers[market.sellers.label[seller]].price, first, last)
-        price = max(price, _stepped(ask, ROUND_CEILING))
-        if buyer < market.buyers.offers and Fraction(price) > bid:  # no step lies between ask and bid
-            price = (Decimal(ask.numerator) / Decimal(ask.denominator)).quantize(PRICE_STEP)
-    return price
-
-
-def _stepped(price: Fraction, rounding: str) -> Decimal:
-    # Twelve more digits than a step decide the direction.
-    return (Decimal(price.numerator) / Decimal(price.denominator)).quantize(PRICE_STEP, rounding=rounding)
-
-
 def _bundled(snapshot: Snapshot, contracts: Sequence[Contract]) -> list[Contract]:
     """Contracts with their bundles: those tied by a conversion, directly or through others, share one."""
     conversions = {conversion.conversion for conversion in snapshot.conversions}
-    ties = nx.Graph()
+    ties: nx.Graph[int | str] = nx.Graph()
     for at, contract in enumerate(contracts):
         ties.add_node(at)
         ties.add_edges_from((at, label) for label in (contract.seller, contract.buyer) if label in conversions)

@@ -1,0 +1,86 @@
+"""What contracts come to in money, exactly: mean prices, freight, and the account of each conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from .answer import PRICE_STEP, Contract
+from .sides import Market
+from .snapshot import ANY_PRODUCT, Conversion
+
+HALF_STEP = Fraction(PRICE_STEP) / 2  # a locked price is rounded, so a bound may be missed by half a step
+
+
+def mean_price(prices: Sequence[Decimal], first: int, last: int) -> Fraction:
+    """Mean of the prices of a window, CNY per unit, exact."""
+    window = prices[first : last + 1]
+    return sum(map(Fraction, window), Fraction(0)) / len(window)
+
+
+def freight_of(market: Market, seller: int, buyer: int) -> Decimal:
+    """CNY per unit from one position to another; 0 where it is in the price.
+
+    The pair must be a lane."""
+    sells, buys = market.sellers, market.buyers
+    if sells.freight_included[seller] or buys.freight_included[buyer]:
+        return Decimal(0)
+    product = market.products[int(sells.product[seller])]
+    route = market.regions[int(sells.region[seller])], market.regions[int(buys.region[buyer])]
+    table = market.snapshot.freight
+    if route[0] == route[1]:
+        return table.get((product, *route), table.get((ANY_PRODUCT, *route), Decimal(0)))
+    return table[product, *route] if (product, *route) in table else table[ANY_PRODUCT, *route]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A processor's account over the horizon, CNY.
+
+    Whole lots leave a part of a lot of each input unprocessed; it is the processor's stock and not a cost of the
+    output, so `cost` counts what the outputs took of each input, at its mean price. `rounding` is what prices in
+    steps and quantities in lots may take from it.
+    """
+
+    income: Fraction
+    cost: Fraction
+    fee: Fraction
+    rounding: Fraction
+
+
+def accounts(market: Market, contracts: Sequence[Contract]) -> Mapping[str, Account]:
+    """The account of each conversion, by label."""
+    return {
+        conversion.conversion: _account(
+            conversion,
+            sold=[c for c in contracts if c.seller == conversion.conversion],
+            bought=[c for c in contracts if c.buyer == conversion.conversion],
+            lot={product: Fraction(lot) for product, lot in zip(market.products, market.lot, strict=True)},
+        )
+        for conversion in market.conversions
+    }
+
+
+def _account(
+    conversion: Conversion, *, sold: Sequence[Contract], bought: Sequence[Contract], lot: Mapping[str, Fraction]
+) -> Account:
+    def volume(contract: Contract) -> Fraction:
+        return contract.rate * (contract.last - contract.first + 1) * lot[contract.product]
+
+    made = sum(map(volume, sold), Fraction(0))
+    cost = Fraction(0)
+    for need in conversion.inputs:
+        mine = [contract for contract in bought if contract.product == need.product]
+        at_hand = sum(map(volume, mine), Fraction(0))
+        if at_hand:
+            spent = sum((volume(c) * Fraction(c.price_delivered) for c in mine), Fraction(0))
+            cost += spent * min(Fraction(1), made * Fraction(need.quantity_per_output) / at_hand)
+    one_lot = sum((volume(c) / c.rate * Fraction(c.price_delivered) for c in bought), Fraction(0))
+    return Account(
+        income=sum((volume(c) * Fraction(c.price_ex_works) for c in sold), Fraction(0)),
+        cost=cost,
+        fee=sum((volume(c) * mean_price(conversion.fee, c.first, c.last) for c in sold), Fraction(0)),
+        rounding=one_lot + HALF_STEP * sum(map(volume, [*sold, *bought]), Fraction(0)),
+    )

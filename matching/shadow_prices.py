@@ -1,0 +1,99 @@
+"""Shadow prices by name: listed from the arrays of a run and read back, and the reference prices of its hubs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+import numpy as np
+
+from .answer import PRICE_STEP, ShadowPrice
+from .lanes import Lanes
+from .pricing import Duals, zero_duals
+from .sides import Floats, Market
+
+
+def read_duals(market: Market, lanes: Lanes, prices: Iterable[ShadowPrice]) -> Duals:
+    """The shadow prices of an answer as arrays; a price that is not listed is zero."""
+    duals = zero_duals(market, lanes)
+    where = _subjects(market, lanes, duals)
+    lot = {product: float(market.lot[at]) for at, product in enumerate(market.products)}
+    for price in prices:
+        found = where.get((price.kind, price.subject))
+        if found is not None:
+            row, product = found
+            row[price.position] = float(price.value) * lot[market.products[product]]
+    return duals
+
+
+def list_duals(market: Market, lanes: Lanes, duals: Duals) -> Iterator[ShadowPrice]:
+    """The non-zero shadow prices, CNY per unit, with ten significant digits after the point."""
+    for (kind, subject), (row, product) in _subjects(market, lanes, duals).items():
+        for position in np.flatnonzero(row):
+            value = Decimal(repr(float(row[position]))) / market.lot[product]
+            yield ShadowPrice(
+                kind=kind, subject=subject, position=int(position), value=value.quantize(Decimal("1e-10")).normalize()
+            )
+
+
+def _subjects(market: Market, lanes: Lanes, duals: Duals) -> dict[tuple[str, tuple[str, ...]], tuple[Floats, int]]:
+    """Each shadow price's name, the row of the duals that holds it, and the product it is about."""
+    sellers, buyers = market.sellers, market.buyers
+    found: dict[tuple[str, tuple[str, ...]], tuple[Floats, int]] = {}
+    for i, label in enumerate(sellers.label):
+        kind = "offer" if i < sellers.offers else "output"
+        found[kind, (label,)] = duals.seller[i], int(sellers.product[i])
+    for j, label in enumerate(buyers.label):
+        product = int(buyers.product[j])
+        key = ("offer", (label,)) if j < buyers.offers else ("input", (label, market.products[product]))
+        found[key] = duals.buyer[j], product
+    for f, family in enumerate(lanes.families):
+        if family.kind == "share":
+            subject = buyers.label[family.subject], _supplier(market, family.other[0])
+            found["share", subject] = duals.family[f], int(buyers.product[family.subject])
+        else:
+            regions = tuple(market.regions[place] for place in family.other)
+            found["corridor", (market.products[family.subject], *regions)] = duals.family[f], family.subject
+    for m, conversion in enumerate(market.conversions):
+        found["conversion", (conversion.conversion,)] = duals.rent[m], int(sellers.product[sellers.offers + m])
+    return found
+
+
+def _supplier(market: Market, group: int) -> str:
+    """Name of a group of suppliers: the group's own, or the firm that stands alone."""
+    firm = market.firms[int(market.sellers.firm[int(np.flatnonzero(market.sellers.supplier == group)[0])])]
+    return market.snapshot.affiliates.get(firm, firm)
+
+
+def hub_prices(market: Market, lanes: Lanes, duals: Duals) -> Iterator[ShadowPrice]:
+    """For every (product, grade, region) where somebody sells: the best price ex works that a buyer who can take
+    the material would still give, freight and limits paid, CNY per unit."""
+    sellers, buyers = market.sellers, market.buyers
+    sign = np.where(buyers.conversion < 0, 1.0, -1.0)[:, None]
+    worth = np.where(buyers.open, buyers.price - sign * duals.buyer, -np.inf)
+    rents = np.concatenate([duals.family, np.zeros((1, market.periods))])
+    hub_of = _hubs(market)
+    names = sorted(set(hub_of))
+    at = np.array([names.index(hub) for hub in hub_of], dtype=np.int64)
+    best = np.full((len(names), market.periods), -np.inf)
+    for position in range(market.periods):
+        gain = worth[lanes.buyer, position] - lanes.freight
+        for kind in range(lanes.family.shape[1]):
+            gain = gain - rents[lanes.family[:, kind], position]
+        gain = np.where(sellers.open[lanes.seller, position], gain, -np.inf)
+        np.maximum.at(best[:, position], at[lanes.seller], gain)
+    for row, name in enumerate(names):
+        lot = market.snapshot.lot(name[0])
+        for period in np.flatnonzero(best[row] > 0).tolist():
+            value = (Decimal(repr(float(best[row, period]))) / lot).quantize(PRICE_STEP)
+            yield ShadowPrice(kind="hub", subject=name, position=period, value=value)
+
+
+def _hubs(market: Market) -> list[tuple[str, str, str]]:
+    """The hub of each selling position."""
+    snapshot = market.snapshot
+    offers = {offer.offer: (offer.product, offer.grade, offer.region) for offer in snapshot.offers}
+    made = {c.conversion: (c.product, c.grade, c.region) for c in snapshot.conversions}
+    return [
+        offers[label] if at < market.sellers.offers else made[label] for at, label in enumerate(market.sellers.label)
+    ]
