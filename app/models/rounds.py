@@ -65,7 +65,11 @@ class Round(Versioned, Model):
     __tablename__ = "round"
     __table_args__ = (
         sa.UniqueConstraint("code"),
-        sa.CheckConstraint(f"first_period ~ '{PERIOD_PATTERN}'", name="first_period"),
+        sa.CheckConstraint(
+            "first_period ~ CASE period_kind WHEN 'month' THEN '^[0-9]{4}-(0[1-9]|1[0-2])$'"
+            " WHEN 'quarter' THEN '^[0-9]{4}-Q[1-4]$' ELSE '^[0-9]{4}$' END",
+            name="first_period",
+        ),
         sa.CheckConstraint("period_count BETWEEN 1 AND 120", name="period_count"),
         sa.CheckConstraint("opens_at < closes_at", name="opening_ordered"),
         sa.CheckConstraint("proposal_days BETWEEN 1 AND 90", name="proposal_days"),

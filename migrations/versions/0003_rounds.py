@@ -33,7 +33,10 @@ def upgrade() -> None:
         sa.Column("currency_rates", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
-        sa.CheckConstraint("first_period ~ '^[0-9]{4}(-(Q[1-4]|0[1-9]|1[0-2]))?$'", name=op.f("ck_round_first_period")),
+        sa.CheckConstraint(
+            "first_period ~ CASE period_kind WHEN 'month' THEN '^[0-9]{4}-(0[1-9]|1[0-2])$' WHEN 'quarter' THEN '^[0-9]{4}-Q[1-4]$' ELSE '^[0-9]{4}$' END",
+            name=op.f("ck_round_first_period"),
+        ),
         sa.CheckConstraint("jsonb_typeof(currency_rates) = 'object'", name=op.f("ck_round_currency_rates")),
         sa.CheckConstraint("kind IN ('nightly', 'docking')", name=op.f("ck_round_kind")),
         sa.CheckConstraint("period_kind IN ('month', 'quarter', 'year')", name=op.f("ck_round_period_kind")),
