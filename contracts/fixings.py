@@ -138,7 +138,7 @@ def _stand_in(index: str, failure: IndexFailure, fixings: Fixings, day: dt.date)
             f"{day} 无报价，以 {failure.substitute} 的 {shown(substitute[day])}"
             f" × {shown(failure.substitute_factor)} 替代",
             f"no fixing on {day}: {failure.substitute} stands in, "
-            f"{shown(substitute[day])} x {shown(failure.substitute_factor)}",
+            f"{shown(substitute[day])} × {shown(failure.substitute_factor)}",
         )
     determined = fixings.determined.get(index, {})
     if day in determined:

@@ -153,10 +153,10 @@ def price_of(formula: PriceFormula, fixings: Fixings, month: Period) -> Working:
         value += Fraction(share.weight) * Fraction(share.coefficient) * net
         coefficient = "" if share.coefficient == 1 else f" × {shown(share.coefficient)}"
         terms.append(f"{shown(net)} × {shown(share.weight)}{coefficient}")
-    if formula.premium:
-        terms.append(shown(formula.premium))
-    value += Fraction(formula.premium)
     total = " + ".join(terms)
+    if formula.premium:
+        total += f" {'-' if formula.premium < 0 else '+'} {shown(abs(formula.premium))}"
+    value += Fraction(formula.premium)
     steps.append(Text(f"公式价 {total} = {shown(value)}", f"formula {total} = {shown(value)}"))
     value = _held(formula, value, steps)
     price = cents(value)

@@ -109,7 +109,7 @@ def adjustment(term: QualityTerm, value: Fraction) -> Adjustment:
     step = Text(
         f"{term.attribute} {shown(value)} {term.unit}，基准 {shown(term.reference)}，{shown(abs(steps))} 档 × "
         f"{shown(rate)} = 每单位{kind.zh} {shown(amount)}{capped.zh}",
-        f"{term.attribute} {shown(value)} {term.unit} against {shown(term.reference)}: {shown(abs(steps))} steps x "
+        f"{term.attribute} {shown(value)} {term.unit} against {shown(term.reference)}: {shown(abs(steps))} steps × "
         f"{shown(rate)} = {kind.en} of {shown(amount)} per unit{capped.en}",
     )
     return Adjustment(attribute=term.attribute, per_unit=amount if steps >= 0 else -amount, step=step)

@@ -27,14 +27,14 @@ def supply_or_pay(rule: SupplyOrPay, lot: Lot, *, firm: int, excused: int, deliv
     required = math.ceil(Fraction(rule.share) * max(firm - excused, 0))
     lacking = max(required - delivered, 0)
     value = cents(lacking * Fraction(lot.size) * Fraction(price) * Fraction(rule.payment_share))
-    sum_ = f"{lacking} × {shown(lot.size)} × {shown(price)} × {percent(rule.payment_share)} = {shown(value)}"
+    sum_ = f"{lacking:,} × {shown(lot.size)} × {shown(price)} × {percent(rule.payment_share)} = {shown(value)}"
     return Working(
         value,
         (
             Text(
-                f"应供（{firm} − 免除 {excused}）× {percent(rule.share)} = {required} 批，实供 {delivered} 批",
-                f"to supply: ({firm} - {excused} excused) x {percent(rule.share)} = {required} lots, "
-                f"supplied {delivered}",
+                f"应供（{firm:,} − 免除 {excused:,}）× {percent(rule.share)} = {required:,} 批，实供 {delivered:,} 批",
+                f"to supply: ({firm:,} - {excused:,} excused) × {percent(rule.share)} = {required:,} lots, "
+                f"supplied {delivered:,}",
             ),
             Text(f"短供付款 {sum_}", f"supply-or-pay {sum_}"),
         ),
@@ -53,9 +53,9 @@ def late_damages(rule: LateDamages, lot: Lot, late: Iterable[LateLots]) -> Worki
         value += damages
         steps.append(
             Text(
-                f"{part.lots} 批，价值 {shown(worth)}，逾期 {part.days} 天（宽限 {rule.grace_days} 天）"
+                f"{part.lots:,} 批，价值 {shown(worth)}，逾期 {part.days} 天（宽限 {rule.grace_days} 天）"
                 f"× {percent(rule.per_day)} → {percent(share)}{'（达到上限）' if capped else ''} = {shown(damages)}",
-                f"{part.lots} lots worth {shown(worth)}, {part.days} days late ({rule.grace_days} of grace) x "
+                f"{part.lots:,} lots worth {shown(worth)}, {part.days} days late ({rule.grace_days} of grace) × "
                 f"{percent(rule.per_day)}: {percent(share)}{' (capped)' if capped else ''} = {shown(damages)}",
             )
         )

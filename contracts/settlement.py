@@ -118,7 +118,7 @@ def invoice(terms: Terms, month: Period, consignments: Sequence[Consignment], ac
         gross=total((net, vat)),
         vat_step=Text(
             f"增值税 {shown(net_to_date)} × {rate} = {shown(vat_to_date)}{already.zh if account.vat else ''}",
-            f"VAT {shown(net_to_date)} x {rate} = {shown(vat_to_date)}{already.en if account.vat else ''}",
+            f"VAT {shown(net_to_date)} × {rate} = {shown(vat_to_date)}{already.en if account.vat else ''}",
         ),
         account=Account(net={line.name: line.to_date for line in lines}, vat=vat_to_date),
     )
@@ -165,15 +165,15 @@ def _share(terms: Terms, one: Consignment) -> Fraction:
 
 
 def _told(terms: Terms, one: Consignment, rate: Fraction | Decimal, value: Fraction, what: Text) -> Text:
-    """One step: lots x size x rate (x provisional share) = value."""
+    """One step: lots × size × rate (x provisional share) = value."""
     share = _share(terms, one)
     provisional = Text("", "")
     if one.assays is None:
-        provisional = Text(f" × 暂付 {percent(share)}", f" x provisional {percent(share)}")
-    size, unit = shown(terms.lot.size), terms.lot.unit
+        provisional = Text(f" × 暂付 {percent(share)}", f" × provisional {percent(share)}")
+    size = f"{shown(terms.lot.size)} {terms.lot.unit}"
     return Text(
-        f"{one.reference}：{what.zh} {one.lots} 批 × {size} {unit} × {shown(rate)}{provisional.zh} = {shown(value)}",
-        f"{one.reference}: {what.en} {one.lots} lots x {size} {unit} x {shown(rate)}{provisional.en} = {shown(value)}",
+        f"{one.reference}：{what.zh} {one.lots:,} 批 × {size} × {shown(rate)}{provisional.zh} = {shown(value)}",
+        f"{one.reference}: {what.en} {one.lots:,} lots × {size} × {shown(rate)}{provisional.en} = {shown(value)}",
     )
 
 

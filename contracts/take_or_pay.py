@@ -111,29 +111,30 @@ def _statement(
     obligation = math.ceil(Fraction(rule.share) * base)
     steps = [
         Text(
-            f"照付不议义务：（{year.scheduled} − 免除 {year.excused}）× {percent(rule.share)} = {obligation} 批",
-            f"obligation: ({year.scheduled} - {year.excused} excused) x {percent(rule.share)} = {obligation} lots",
+            f"照付不议义务：（{year.scheduled:,} − 免除 {year.excused:,}）× {percent(rule.share)} = {obligation:,} 批",
+            f"obligation: ({year.scheduled:,} - {year.excused:,} excused) × "
+            f"{percent(rule.share)} = {obligation:,} lots",
         ),
-        Text(f"已提 {year.taken} 批", f"taken: {year.taken} lots"),
+        Text(f"已提 {year.taken:,} 批", f"taken: {year.taken:,} lots"),
     ]
     short, beyond = max(obligation - year.taken, 0), max(year.taken - obligation, 0)
     used, carried = _use_carried(rule, year, short, carried, steps)
     deficiency = short - used
     payment = cents(deficiency * Fraction(lot.size) * Fraction(year.price) * Fraction(rule.payment_share))
     if deficiency:
-        sum_ = f"{deficiency} × {shown(lot.size)} × {shown(year.price)} × {percent(rule.payment_share)}"
+        sum_ = f"{deficiency:,} × {shown(lot.size)} × {shown(year.price)} × {percent(rule.payment_share)}"
         steps.append(Text(f"短提付款 {sum_} = {shown(payment)}", f"deficiency payment {sum_} = {shown(payment)}"))
     made_up, credit, paid = _make_up(beyond, paid, steps)
     carried_on = max(min(beyond - made_up, year.taken - base), 0)
     if carried_on:
-        steps.append(Text(f"结转 {carried_on} 批", f"carried forward: {carried_on} lots"))
+        steps.append(Text(f"结转 {carried_on:,} 批", f"carried forward: {carried_on:,} lots"))
         carried = (*carried, CarriedLots(year=year.year, lots=carried_on))
     if deficiency:
         paid = (*paid, PaidLots(year=year.year, lots=deficiency, paid=payment))
     ended = [one for one in paid if one.open and one.year + rule.make_up_years <= year.year]
     forfeited = sum(one.open for one in ended)
     if forfeited:
-        steps.append(Text(f"补提期满作废 {forfeited} 批", f"make-up ended, forfeited: {forfeited} lots"))
+        steps.append(Text(f"补提期满作废 {forfeited:,} 批", f"make-up ended, forfeited: {forfeited:,} lots"))
     return YearStatement(
         year=year.year,
         obligation=obligation,
@@ -161,7 +162,7 @@ def _use_carried(
         used += take
         after.append(replace(one, used=one.used + take))
     if used:
-        steps.append(Text(f"使用往年结转 {used} 批", f"carried lots used: {used}"))
+        steps.append(Text(f"使用往年结转 {used:,} 批", f"carried lots used: {used:,}"))
     return used, tuple(after)
 
 
@@ -180,6 +181,6 @@ def _make_up(beyond: int, paid: tuple[PaidLots, ...], steps: list[Text]) -> tupl
     credit = total(returned)
     if made_up:
         steps.append(
-            Text(f"补提 {made_up} 批，抵扣 {shown(credit)}", f"made up: {made_up} lots, credited {shown(credit)}")
+            Text(f"补提 {made_up:,} 批，抵扣 {shown(credit)}", f"made up: {made_up:,} lots, credited {shown(credit)}")
         )
     return made_up, credit, tuple(after)

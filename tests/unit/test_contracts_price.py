@@ -138,7 +138,7 @@ def test_a_missing_day_takes_the_last_fixing_then_the_substitute_then_staff() ->
     assert working.value == Decimal("73475.00")  # (73500 x 18 + 75000 x 0.98 + 73000) / 20
     told = working.told("en")
     assert "no fixing on 2027-02-11: that of 2027-02-08 stands in, 73,500" in told
-    assert "no fixing on 2027-02-12: lithium-carbonate-futures stands in, 75,000 x 0.98" in told
+    assert "no fixing on 2027-02-12: lithium-carbonate-futures stands in, 75,000 × 0.98" in told
     assert "no fixing on 2027-02-15: staff determined 73,000" in told
 
 

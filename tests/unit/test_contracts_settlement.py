@@ -89,10 +89,10 @@ def test_provisional_then_final_with_a_penalty() -> None:
     assert second.net == Decimal(76050)
     assert total((first.vat, second.vat)) == Decimal("92079.00")  # 13 % of 708 300
     told = "\n".join(step.en for line in second.lines for step in line.steps)
-    assert "D1: goods 100 lots x 0.1 t x 71,000 = 710,000" in told
-    assert "1.4 steps x 300 = penalty of 420 per unit" in told
+    assert "D1: goods 100 lots × 0.1 t × 71,000 = 710,000" in told
+    assert "1.4 steps × 300 = penalty of 420 per unit" in told
     assert "to date 710,000, less 630,000 already invoiced = 80,000" in told
-    assert second.vat_step.en == "VAT 708,300 x 13 % = 92,079, less 82,192.5 already invoiced"
+    assert second.vat_step.en == "VAT 708,300 × 13 % = 92,079, less 82,192.5 already invoiced"
 
 
 def test_a_consignment_taken_back_gives_a_credit_note() -> None:
