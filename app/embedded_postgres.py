@@ -94,7 +94,8 @@ class EmbeddedPostgres:
 
     def url(self, database: str = DATABASE) -> str:
         """What SQLAlchemy connects to."""
-        return f"postgresql+psycopg://postgres@/{quote(database)}?host={quote(str(self.socket_folder), safe='/')}&port={PORT}"
+        folder = quote(str(self.socket_folder), safe="/")
+        return f"postgresql+psycopg://postgres@/{quote(database)}?host={folder}&port={PORT}"
 
     def conninfo(self, database: str = "postgres") -> str:
         """What psycopg connects to."""

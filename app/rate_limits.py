@@ -80,6 +80,9 @@ class PostgresStorage(Storage):
     def clear(self, key: str) -> None:
         self._value("DELETE FROM rate_limit WHERE key = %(key)s", key=key)
 
+    def close(self) -> None:
+        self._pool.close()
+
     def _value(self, statement: str, **values: Any) -> Any:
         with self._pool.connection() as connection:
             cursor = connection.execute(statement, values)
@@ -96,7 +99,7 @@ def init_app(app: Flask) -> None:
     """Limit everything by caller, sign-in by address; needs all views to be registered. Probes are free."""
     if not app.config["RATELIMIT_ENABLED"]:
         return
-    limits = Limiter(_caller, app=app, application_limits=[EVERYTHING])
+    limits = app.extensions["limits"] = Limiter(_caller, app=app, application_limits=[EVERYTHING])
     sign_in = limits.limit(SIGN_IN, key_func=get_remote_address)
     views: dict[str, Any] = app.view_functions
     views["sign_in.submit"] = sign_in(views["sign_in.submit"])

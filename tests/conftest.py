@@ -6,14 +6,13 @@ each test is one outer transaction that is undone, with savepoints where the cod
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
-import itertools
 import os
 import socket
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +26,18 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.auth import api_keys, passwords, sign_in
+from app.auth import api_keys, sign_in
 from app.auth.principal import of_user
 from app.clock import clock
 from app.db import db
 from app.embedded_postgres import EmbeddedPostgres
-from app.models import Firm, FirmRole, User, UserRole
-from app.permissions import FIRM_ROLES, KEY_SCOPES, Permission
+from app.models import User
+from app.permissions import KEY_SCOPES, Permission
 from app.transaction import Application
-from market import credit_code
 
 TEMPLATE = "changdan_template"
-PASSWORD = "correct horse battery staple"
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
-_numbers = itertools.count(1)
 settings.register_profile("changdan", deadline=None, database=None, print_blob=True)
 settings.load_profile("changdan")
 
@@ -56,6 +52,23 @@ class Client(FlaskClient):
             answer = super().open(*args, **kwargs)
         own.expire_all()  # the request may have changed what the test has read
         return answer
+
+
+@contextlib.contextmanager
+def undone(app: Application) -> Iterator[Session]:
+    """The database of an app, until everything that was done in it is undone."""
+    with app.app_context():
+        engines: dict[Any, Any] = db._app_engines[app]
+        engine = engines[None]
+        with engine.connect() as connection:
+            outer = connection.begin()
+            engines[None] = connection  # every session of the app joins this connection, by savepoints
+            try:
+                yield db.session()
+            finally:
+                db.session.remove()
+                engines[None] = engine
+                outer.rollback()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -120,51 +133,14 @@ def app(database_url: str) -> Iterator[Application]:
 @pytest.fixture
 def session(app: Application) -> Iterator[Session]:
     """The database for one test; whatever happens in it, commits included, is undone at the end."""
-    with app.app_context():
-        engines: dict[Any, Any] = db._app_engines[app]
-        engine = engines[None]
-        with engine.connect() as connection:
-            outer = connection.begin()
-            engines[None] = connection  # every session of the app joins this connection, by savepoints
-            try:
-                yield db.session()
-            finally:
-                db.session.remove()
-                engines[None] = engine
-                outer.rollback()
+    with undone(app) as session:
+        yield session
 
 
 @pytest.fixture
 def client(app: Application, session: Session) -> FlaskClient:
     """A caller who has not signed in."""
     return app.test_client()
-
-
-@pytest.fixture
-def person(session: Session) -> Callable[..., User]:
-    """Make a person with the password PASSWORD: `person(UserRole.FIRM_ADMIN)`, of a new firm unless one is given."""
-
-    def make(role: UserRole, *, firm: Firm | None = None, email: str | None = None) -> User:
-        number = next(_numbers)
-        if role in FIRM_ROLES and firm is None:
-            firm = Firm(
-                credit_code=credit_code.complete(f"91350100M{number:07d}"),
-                name_zh=f"企业{number}",
-                name_en=f"Firm {number}",
-                roles=[FirmRole.TRADER],
-            )
-        user = User(
-            email=email or f"person{number}@example.com",
-            password_hash=_password_hash(),
-            name=f"Person {number}",
-            role=role,
-            firm=firm,
-        )
-        session.add(user)
-        session.flush()
-        return user
-
-    return make
 
 
 @pytest.fixture
@@ -214,11 +190,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if server.data.exists():
         server.discard()
     server.data.with_suffix(".template.lock").unlink(missing_ok=True)
-
-
-@cache
-def _password_hash() -> str:
-    return passwords.hash_password(PASSWORD)
 
 
 def _server_of_run(process: int) -> EmbeddedPostgres:

@@ -14,13 +14,12 @@ from werkzeug.test import TestResponse
 
 from app.auth import passwords, sign_in
 from app.errors import Refused
-from app.models import Language, SignInEvent, SignInOutcome, User, UserRole
+from app.models import Language, SignInEvent, SignInOutcome, User
 from app.transaction import Application
 
-from ..conftest import PASSWORD
+from ..factories import PASSWORD, UserFactory
 
 NOON = dt.datetime(2027, 3, 1, 12, tzinfo=dt.UTC)
-People = Callable[..., User]
 
 
 @pytest.fixture
@@ -36,8 +35,9 @@ def clock_at(app: Application) -> Iterator[Callable[[dt.datetime], None]]:
 
 
 @pytest.fixture
-def trader(person: People) -> User:
-    return person(UserRole.FIRM_TRADER, email="li.wei@example.com")
+def trader(session: Session) -> User:
+    user: User = UserFactory(email="li.wei@example.com", language=Language.CHINESE)
+    return user
 
 
 def submit(
@@ -80,12 +80,9 @@ def test_the_stored_hash_is_argon2id(trader: User) -> None:
     assert PASSWORD not in trader.password_hash
 
 
-def test_every_failure_looks_the_same_and_leaves_a_trace(
-    client: FlaskClient, session: Session, person: People, trader: User
-) -> None:
-    person(UserRole.FIRM_TRADER, email="gone@example.com").active = False
-    locked = person(UserRole.FIRM_TRADER, email="locked@example.com")
-    locked.locked_until = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)
+def test_every_failure_looks_the_same_and_leaves_a_trace(client: FlaskClient, session: Session, trader: User) -> None:
+    UserFactory(email="gone@example.com", active=False)
+    UserFactory(email="locked@example.com", locked_until=dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1))
     pages = []
     for email, password in [
         ("li.wei@example.com", "wrong"),
