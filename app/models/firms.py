@@ -43,7 +43,9 @@ class Firm(Versioned, Model):
     __table_args__ = (
         sa.UniqueConstraint("credit_code"),
         sa.UniqueConstraint("country", "registration_number"),
-        sa.CheckConstraint("credit_code ~ '^[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-Z]{10}$'", name="credit_code"),
+        sa.CheckConstraint(
+            "credit_code ~ '^[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}$'", name="credit_code"
+        ),
         sa.CheckConstraint("credit_code IS NOT NULL OR registration_number IS NOT NULL", name="identified"),
         sa.CheckConstraint("country ~ '^[A-Z]{2}$'", name="country"),
         sa.CheckConstraint(only("roles", FirmRole), name="roles"),

@@ -36,7 +36,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.CheckConstraint("country ~ '^[A-Z]{2}$'", name=op.f("ck_firm_country")),
         sa.CheckConstraint(
-            "credit_code ~ '^[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-Z]{10}$'", name=op.f("ck_firm_credit_code")
+            "credit_code ~ '^[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}$'", name=op.f("ck_firm_credit_code")
         ),
         sa.CheckConstraint(
             "roles <@ ARRAY['resource', 'lithium_salt', 'precursor', 'cathode', 'anode', 'separator', 'electrolyte', 'cell', 'storage', 'car', 'processor', 'recycler', 'trader']::varchar[] AND cardinality(roles) > 0",

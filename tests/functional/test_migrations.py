@@ -19,8 +19,9 @@ AS_IT_IS = {"no_parameters": True}  # a per cent sign is one
 # How PostgreSQL itself writes down a constraint or an index, so that two schemas can be compared word by word.
 CONSTRAINTS = """
 SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
-WHERE connamespace = 'public'::regnamespace AND contype NOT IN ('t', 'n') AND conrelid::regclass::text NOT LIKE 'procrastinate%'
-AND conrelid::regclass::text <> 'alembic_version' ORDER BY 1, 2
+WHERE connamespace = 'public'::regnamespace AND contype NOT IN ('t', 'n')
+AND conrelid::regclass::text NOT LIKE 'procrastinate%' AND conrelid::regclass::text <> 'alembic_version'
+ORDER BY 1, 2
 """
 INDEXES = """
 SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
