@@ -3,13 +3,14 @@ PY ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 FLASK := $(BIN)/flask --app wsgi
+DATABASE := $(BIN)/python -c 'import sys; from app.embedded_postgres import main; sys.exit(main(sys.argv[1:]))'
 HOST ?= 127.0.0.1
 PORT ?= 8000
 TESTS ?= tests
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard app/translations/*/LC_MESSAGES/*.po))
 .DEFAULT_GOAL := help
-.PHONY: help demo serve worker migrate test test-fast check lint types imports migrations format lock stop clean
+.PHONY: help demo serve worker migrate test check lint types imports migrations format lock strings start stop clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,11 +54,19 @@ lock: $(VENV)/.test ## choose the versions anew; a plain list of name==version, 
 	$(BIN)/uv pip compile -q --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	  --strip-extras --all-extras -o constraints.txt pyproject.toml
 
-stop: ## stop the embedded database
-	$(FLASK) db-stop
+strings: $(VENV)/.test ## bring the catalogues of translations up to the strings in code and templates
+	@mkdir -p build
+	$(BIN)/pybabel -q extract -F pyproject.toml -k lazy_gettext --no-location --omit-header -o build/messages.pot app
+	$(BIN)/pybabel -q update --init-missing --no-fuzzy-matching --no-wrap -i build/messages.pot -d app/translations -l zh_Hans_CN
+
+stop: $(VENV)/.run ## stop the embedded database
+	$(DATABASE) stop
+
+start: $(VENV)/.run ## start the embedded database and print its address
+	$(DATABASE) start
 
 clean: ## stop the database, then remove the environment and all local data
-	-[ ! -x $(BIN)/flask ] || $(FLASK) db-stop
+	[ ! -x $(BIN)/python ] || $(DATABASE) stop
 	rm -rf $(VENV) $(VENV)-boot var build *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 %.mo: %.po | $(VENV)/.run

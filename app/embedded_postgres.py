@@ -16,6 +16,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -285,3 +286,18 @@ def _user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
+
+
+def main(arguments: list[str]) -> int:
+    """`start` or `stop` the server of this project; the exit status."""
+    from app.config import Config  # noqa: PLC0415 - only the command reads settings
+
+    server = EmbeddedPostgres(Config.from_environment().data / "postgres")
+    if arguments == ["start"]:
+        sys.stdout.write(f"{server.start().url()}\n")
+    elif arguments == ["stop"]:
+        server.stop()
+    else:
+        sys.stderr.write(f"{arguments} is no command; expected start or stop\n")
+        return 2
+    return 0
