@@ -7,6 +7,7 @@ import re
 import secrets
 import sys
 import time
+from typing import TextIO
 
 import structlog
 from flask import Flask, Response, g, has_request_context, request
@@ -22,9 +23,13 @@ _SHARED: list[structlog.typing.Processor] = [
 log = structlog.stdlib.get_logger("changdan")
 
 
+class _JsonHandler(logging.StreamHandler[TextIO]):
+    """Ours, so that a second application in one process replaces it instead of doubling every line."""
+
+
 def configure(level: str) -> None:
     """Send the log lines of our code and of all libraries through one formatter."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _JsonHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,
@@ -36,7 +41,8 @@ def configure(level: str) -> None:
         )
     )
     root = logging.getLogger()
-    root.handlers = [handler]
+    # Handlers of others stay: those of a test runner, say.
+    root.handlers = [other for other in root.handlers if not isinstance(other, _JsonHandler)] + [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("changdan").setLevel(level)
     structlog.configure(

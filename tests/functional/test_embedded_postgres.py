@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.embedded_postgres import DATABASE, EmbeddedPostgres, EmbeddedPostgresError, find_binaries
+from app.embedded_postgres import DATABASE, EmbeddedPostgres, EmbeddedPostgresError, find_binaries, main
 
 Start = Callable[[Path], EmbeddedPostgres]
 
@@ -130,3 +130,17 @@ def test_it_never_runs_as_root_even_below_a_closed_folder(tmp_path: Path, start:
     server = start(closed / "data")
     assert server.data.stat().st_uid != 0
     assert answer(server, "SELECT 1") == 1
+
+
+def test_it_is_started_and_stopped_by_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CHANGDAN_DATA", str(tmp_path))
+    server = EmbeddedPostgres(tmp_path / "postgres")
+    assert main(["start"]) == 0
+    assert capsys.readouterr().out.strip() == server.url()
+    assert server.is_ready()
+    assert main(["stop"]) == 0
+    assert not server.is_ready()
+    assert main(["dance"]) == 2
+    assert "expected start or stop" in capsys.readouterr().err
