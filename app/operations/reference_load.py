@@ -239,7 +239,9 @@ def _load_firms(session: Session, tables: Tables) -> tuple[dict[str, uuid.UUID],
     """Firms first, then who belongs to whom; label of the tables to the firm's key."""
     counts = Counts()
     firms = {}
-    by_code = {row.credit_code or (row.country, row.registration_number): row for row in session.scalars(sa.select(Firm))}
+    by_code = {
+        row.credit_code or (row.country, row.registration_number): row for row in session.scalars(sa.select(Firm))
+    }
     outcomes = {}
     for row in tables.firms:
         values: dict[str, Any] = {
@@ -294,8 +296,8 @@ def _capabilities(tables: Tables, sites: dict[str, uuid.UUID]) -> Iterator[dict[
     """What sites are built to make; a firm's capacity without a named site is shared among its sites by weight."""
     rate = {row.product: row.rate for row in tables.utilisation}
     placed: dict[str, dict[str, Decimal]] = defaultdict(dict)
-    for site in tables.sites:
-        placed[site.firm][site.site] = site.weight
+    for plant in tables.sites:
+        placed[plant.firm][plant.site] = plant.weight
     built = [
         (row.firm, row.site, row.product, row.grade or None, row.per_year, rate.get(row.product), row)
         for row in tables.capacity
