@@ -446,6 +446,7 @@ class ProposalFactory(Row):
     surplus_seller = Decimal(640)
     surplus_buyer = Decimal(640)
     state = "proposed"
+    terms: Any = factory.LazyFunction(lambda: {"rate": 10})
     terms_hash = digest("terms")
     expires_at = NOON + dt.timedelta(days=7)
 

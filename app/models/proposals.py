@@ -69,7 +69,8 @@ class Proposal(Versioned, Model):
 
     A counterparty sees who, what, when, how much and the price. The surpluses (CNY over the window), the next-best
     alternatives and the flags would tell the other side's reserve price: they are for staff only. `total_value` is
-    what the buyer pays over the window; above the round's threshold its release takes two persons.
+    what the buyer pays over the window; above the round's threshold its release takes two persons. The release freezes
+    `terms`, the contract's first version; `terms_hash` is theirs from then on, and that of the row's own facts before.
     """
 
     __tablename__ = "proposal"
@@ -123,6 +124,10 @@ class Proposal(Versioned, Model):
             name="agreed_by_both",
         ),
         sa.CheckConstraint("state <> 'released' OR expires_at IS NOT NULL", name="released_has_expiry"),
+        sa.CheckConstraint(
+            "state NOT IN ('released', 'accepted', 'countered', 'agreed') OR terms IS NOT NULL",
+            name="released_has_terms",
+        ),
         sa.Index(None, "run_id", "state"),
         sa.Index(None, "bundle_id"),
         sa.Index(None, "seller_firm_id", "state"),
@@ -156,6 +161,7 @@ class Proposal(Versioned, Model):
     next_best: Mapped[Document] = mapped_column(server_default=sa.text("'{}'"))
     flags: Mapped[Document] = mapped_column(server_default=sa.text("'{}'"))
     state: Mapped[str] = mapped_column(one_of(state_names(Subject.PROPOSAL), "state"), server_default="proposed")
+    terms: Mapped[Document | None]
     terms_hash: Mapped[Digest]
     expires_at: Mapped[dt.datetime | None]
     seller_accepted_at: Mapped[dt.datetime | None]

@@ -120,6 +120,7 @@ def upgrade() -> None:
         sa.Column("next_best", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("flags", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("state", sa.String(length=40), server_default="proposed", nullable=False),
+        sa.Column("terms", postgresql.JSONB(), nullable=True),
         sa.Column("terms_hash", sa.String(length=64), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("seller_accepted_at", sa.DateTime(timezone=True), nullable=True),
@@ -134,6 +135,10 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "state <> 'released' OR expires_at IS NOT NULL", name=op.f("ck_proposal_released_has_expiry")
+        ),
+        sa.CheckConstraint(
+            "state NOT IN ('released', 'accepted', 'countered', 'agreed') OR terms IS NOT NULL",
+            name=op.f("ck_proposal_released_has_terms"),
         ),
         sa.CheckConstraint(
             "state IN ('proposed', 'under_review', 'released', 'accepted', 'countered', 'agreed', 'withheld', 'declined', 'expired', 'cancelled')",

@@ -92,6 +92,7 @@ CHECKS: list[tuple[str, str, dict[str, Any]]] = [
     ("proposal", "price_not_negative", {"price_ex_works": -1, "price_delivered": 3}),
     ("proposal", "rate_positive", {"rate": 0}),
     ("proposal", "released_has_expiry", {"state": "released", "expires_at": None}),
+    ("proposal", "released_has_terms", {"state": "released", "terms": None}),
     ("proposal", "terms_hash", {"terms_hash": "none"}),
     ("proposal", "total_value_not_negative", {"total_value": -1}),
     ("proposal", "window_ordered", {"first_period": "2028-Q4", "last_period": "2028-Q3"}),
