@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .engine import Engine, Point
 from .lanes import Lanes
 from .pricing import TIE, Duals, Values, best_candidates, zero_duals
-from .program import Point, Program, restricted
+from .program import Program
 from .sides import Market
 
 
@@ -24,28 +25,23 @@ class Cleared:
     point: Point
     duals: Duals
     rounds: int
-    priced: int  # candidates priced in the last pass
 
 
-def clear(market: Market, lanes: Lanes, progress: Callable[[str, int, float], None]) -> Cleared:
+def clear(market: Market, lanes: Lanes, engine: type[Engine], progress: Callable[[int, float], None]) -> Cleared:
     """The welfare optimum over all candidates of all lanes.
 
-    `progress` is called with ("clearing", round, largest reduced cost) after each pass.
-    :raises program.SolverFailed: the solver found no optimum of a restricted programme.
+    `progress` is called with (round, largest reduced cost) after each pass.
+    :raises engine.SolverFailed: the solver found no optimum of a restricted programme.
     """
-    values = Values(market, lanes, zero_duals(market, lanes))
-    candidates = best_candidates(lanes, values.best())
+    program = Program(market, lanes, engine)
+    program.add(best_candidates(lanes, Values(market, lanes, zero_duals(market, lanes)).best()))
     rounds = 0
     while True:
-        program = restricted(market, lanes, candidates)
         point = program.face.maximise(program.welfare)
         duals = program.duals(point.duals)
         pricing = Values(market, lanes, duals).best()
         rounds += 1
         worst = float(pricing.reduced.max(initial=0.0))
-        progress("clearing", rounds, worst)
-        added = candidates.joined(best_candidates(lanes, pricing))
-        if worst <= TIE or len(added) == len(candidates):
-            priced = len(lanes) * len(market.windows)
-            return Cleared(program=program, point=point, duals=duals, rounds=rounds, priced=priced)
-        candidates = added
+        progress(rounds, worst)
+        if worst <= TIE or not program.add(best_candidates(lanes, pricing)):
+            return Cleared(program=program, point=point, duals=duals, rounds=rounds)

@@ -2,27 +2,30 @@
 
 Optimal duals form a polyhedron. Best for sellers is the point of it with the greatest surplus of sell offers, best
 for buyers the one with the greatest surplus of demands; a conversion is paid its fee, and more only where its
-capacity is scarce at both ends; the rent of a limit stays with the buyer. Where an end is not unique (two scarce
-inputs of one conversion, say) its surplus is spread max-min, per unit at the product's typical price. The polyhedron
-is convex, so the midpoint is optimal too.
+capacity is scarce at both ends; the rent of a limit stays with the buyer. Where products share a surplus that their
+offers cannot divide (two scarce inputs of one conversion), the end is the mean of the points best for each product.
+The polyhedron is convex, so means and the midpoint are optimal too.
+
+An extreme dual is found without building the polyhedron: it is the dual of the programme of small changes. With the
+limits moved against a direction, traded candidates free to go up or down, untraded ones only up, the shadow prices
+of the best change are the optimal dual that goes furthest in that direction.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
 
 from .clearing import Cleared
-from .fairness import max_min
-from .lanes import Lanes
-from .pricing import Candidates, Duals, Values, best_candidates
-from .program import SUPPORT, Face, Program, restricted
-from .sides import Bools, Floats, Market
+from .engine import INFINITY, Face
+from .pricing import TIE, Duals, Values, best_candidates
+from .program import SUPPORT, Program
+from .sides import Bools, Floats
 
-CEILING = 1e3  # no shadow price is a thousand times the product's price; bounds the value of an input nobody sells
+CEILING = 1e3  # no value inside the chain is a thousand times the product's price; bounds that of an idle input
 SLACK = 1e-7  # a row with more slack than this, in typical values, is not scarce
+SEED = 20_27  # the direction that tells whether an end is unique is drawn, but always the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,101 +37,120 @@ class PriceRange:
     middle: Duals
 
 
-def price_range(market: Market, lanes: Lanes, cleared: Cleared) -> PriceRange:
-    """:raises program.SolverFailed: the dual programme found no optimum."""
-    sellers = _end(market, lanes, cleared, selling=True)
-    buyers = _end(market, lanes, cleared, selling=False)
+def price_range(cleared: Cleared) -> PriceRange:
+    """:raises engine.SolverFailed: a programme of small changes found no optimum."""
+    program = cleared.program
+    sellers, buyers = (program.duals(_end(cleared, selling=selling)) for selling in (True, False))
     return PriceRange(sellers_best=sellers, buyers_best=buyers, middle=sellers.midpoint(buyers))
 
 
-def _end(market: Market, lanes: Lanes, cleared: Cleared, *, selling: bool) -> Duals:
-    """One end of the optimal duals, feasible for every lane and window: rows are added where pricing finds one."""
-    used = cleared.program.candidates
-    rates = cleared.point.variables[: len(used)]
-    traded = Candidates(lane=used.lane[rates > SUPPORT], window=used.window[rates > SUPPORT])
-    candidates = used
-    while True:
-        program = restricted(market, lanes, candidates)
-        support = _members(candidates, traded)
-        variables = np.zeros(len(program.face.lower))
-        variables[np.flatnonzero(support)] = rates[rates > SUPPORT]
-        variables[len(candidates) :] = cleared.point.variables[len(used) :]
-        polyhedron = _OptimalDuals(program, variables, support)
-        duals = program.duals(polyhedron.end(selling=selling))
-        added = candidates.joined(best_candidates(lanes, Values(market, lanes, duals).best()))
-        if len(added) == len(candidates):
-            return duals
-        candidates = added
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Duals:
+    """A face of the optimal duals, by complementarity: `scarce` rows may have a price, `free` variables must be
+    priced at zero exactly, the others must not gain (`full` ones: must not lose)."""
+
+    scarce: Bools
+    free: Bools
+    full: Bools
 
 
-def _members(candidates: Candidates, some: Candidates) -> Bools:
-    """Which candidates are among `some`; both are ordered by lane and window."""
-    width = 1 + max(candidates.window.max(initial=0), some.window.max(initial=0))
-    return np.isin(candidates.lane * width + candidates.window, some.lane * width + some.window)
-
-
-class _OptimalDuals:
-    """Duals y >= 0 of the scarce rows with every candidate priced out, traded ones exactly, as a `Face` over
-    (y, rent of conversions)."""
-
-    def __init__(self, program: Program, variables: Floats, support: Bools) -> None:
-        self.program, self.support = program, support
-        market, face = program.market, program.face
-        self.scarce = np.flatnonzero(face.rhs - face.matrix @ variables <= SLACK)
-        activity = variables[len(support) :]
-        full = activity >= face.upper[len(support) :] - SLACK
-        columns = sparse.csr_array(face.matrix.T)[:, self.scarce]
-        rent = sparse.vstack(
-            [sparse.csr_array((len(support), len(activity))), sparse.eye_array(len(activity))], format="csr"
-        )
-        self.face = Face(
-            matrix=sparse.csr_array(-sparse.hstack([columns, rent], format="csr")),
-            rhs=-program.welfare,
-            tight=np.concatenate([support, activity > SUPPORT]),
-            lower=np.zeros(len(self.scarce) + len(activity)),
-            upper=np.concatenate([np.full(len(self.scarce), CEILING), np.where(full, CEILING, 0.0)]),
-        )
-        self.rows = len(face.rhs)
-        self.sells = len(market.sellers) * market.periods
-
-    def end(self, *, selling: bool) -> Floats:
-        """Row duals of the end best for sellers, or for buyers with the rents of limits counted as theirs."""
-        of_sellers = self.scarce < self.sells
-        weight = np.maximum(self.program.face.rhs[self.scarce], 0.0) * (of_sellers == selling)
-        objective = np.concatenate([weight, np.zeros(len(self.face.lower) - len(self.scarce))])
-        face = self.face.optima(objective, self.face.maximise(objective).duals)
-        measures = self._unit_surplus(selling=selling)
-        if measures.shape[0]:
-            face = max_min(face, measures, levels=1)
+def _end(cleared: Cleared, *, selling: bool) -> Floats:
+    """Row duals of one end."""
+    program = cleared.program
+    variables = np.zeros(len(program.face.lower))  # candidates that the other end has added are not traded
+    variables[: len(cleared.point.variables)] = cleared.point.variables
+    rows = np.arange(len(program.limits))
+    sells = len(program.market.sellers) * program.market.periods
+    traded = _traded_volume(program, variables)
+    on_side = np.where((rows < sells) == selling, traded, 0.0)
+    on_side[program.inside] = 0.0
+    start = _optimal_duals(program, variables)
+    best, _ = _furthest(program, start, on_side)
+    ends = [best] if _is_unique(program, best, variables, on_side) else _of_each_product(program, best, on_side)
+    inside = np.zeros(len(rows))
+    inside[program.inside] = 1.0 if selling else -1.0
+    found = []
+    for end in ends:
         # Where nothing else decides, values inside the chain lean the same way: what an idle conversion would have
-        # to charge (best for sellers) or could at most pay (best for buyers).
-        inside = np.concatenate([self._of_conversions(), np.zeros(len(self.face.lower) - len(self.scarce))])
-        lean = inside if selling else -inside
-        face = face.optima(lean, face.maximise(lean).duals)
-        y = face.maximise(-np.ones(len(face.lower))).variables
-        rows = np.zeros(self.rows)
-        rows[self.scarce] = y[: len(self.scarce)]
-        return rows
+        # to charge (best for sellers), or could at most pay (best for buyers); then every price is as low as it can.
+        leaning, _ = _furthest(program, end, inside)
+        found.append(_furthest(program, leaning, -np.ones(len(rows)))[1])
+    return np.asarray(np.mean(found, axis=0))
 
-    def _of_conversions(self) -> Floats:
-        """[scarce rows] 1 where the row belongs to a conversion's output or input."""
-        market = self.program.market
-        position = np.concatenate([market.sellers.conversion, market.buyers.conversion])
-        by_row = np.zeros(self.rows)
-        by_row[: len(position) * market.periods] = np.repeat(position >= 0, market.periods)
-        return np.asarray(by_row[self.scarce])
 
-    def _unit_surplus(self, *, selling: bool) -> sparse.csr_array:
-        """One row a traded candidate of an offer on the side: its mean surplus per unit over the window."""
-        program, market = self.program, self.program.market
-        side, position = (market.sellers, program.seller) if selling else (market.buyers, program.buyer)
-        mine = np.flatnonzero(self.support & (position < side.offers))
-        rows = np.arange(self.rows)
-        on_side = (rows < self.sells) if selling else (rows >= self.sells)
-        table = sparse.csr_array(program.face.matrix.T)[mine][:, self.scarce]
-        keep = sparse.diags_array(on_side[self.scarce].astype(float))
-        mean = sparse.diags_array(1.0 / program.length[mine])
-        wide = sparse.hstack(
-            [mean @ table @ keep, sparse.csr_array((len(mine), len(self.face.lower) - len(self.scarce)))], format="csr"
-        )
-        return sparse.csr_array(wide)
+def _traded_volume(program: Program, variables: Floats) -> Floats:
+    """[rows] what candidates trade in each row; conversions and slacks left out."""
+    rates = variables.copy()
+    rates[: program.fixed] = 0.0
+    return np.maximum(program.engine.activity(rates), 0.0)
+
+
+def _optimal_duals(program: Program, variables: Floats) -> _Duals:
+    face = program.face
+    full = (variables >= face.upper - SLACK) & (face.upper > face.lower)
+    return _Duals(
+        scarce=face.row_upper - program.engine.activity(variables) <= SLACK,
+        free=(variables > SUPPORT) & ~full,
+        full=full,
+    )
+
+
+def _furthest(program: Program, face: _Duals, direction: Floats) -> tuple[_Duals, Floats]:
+    """The part of a face of duals that goes furthest in a direction, and a point of it; candidates that the point
+    does not price out are added to the programme."""
+    while True:
+        grown = len(program.face.lower) - len(face.free)
+        face = replace(face, free=_padded(face.free, grown), full=_padded(face.full, grown))
+        point = _changes(program, face, direction).maximise(_priced(program))
+        values = Values(program.market, program.lanes, program.duals(point.duals))
+        pricing = values.best()
+        if pricing.reduced.max(initial=0.0) <= TIE or not program.add(best_candidates(program.lanes, pricing)):
+            break
+    moved = np.abs(point.variables) > SUPPORT
+    slack = -direction - program.engine.activity(point.variables)
+    narrowed = replace(face, scarce=face.scarce & (slack <= SLACK), free=face.free | moved)
+    return narrowed, np.maximum(point.duals, 0.0)
+
+
+def _padded(mask: Bools, more: int) -> Bools:
+    return np.concatenate([mask, np.zeros(more, dtype=bool)])
+
+
+def _priced(program: Program) -> Floats:
+    """Welfare, with the slacks of conversions' rows paid at the ceiling."""
+    objective = program.welfare
+    objective[len(program.capacity) : program.fixed] = -CEILING
+    return objective
+
+
+def _changes(program: Program, face: _Duals, direction: Floats) -> Face:
+    """The programme of small changes against a direction."""
+    idle = np.where(face.full, -INFINITY, 0.0), np.where(face.full, 0.0, INFINITY)
+    return Face(
+        engine=program.engine,
+        row_lower=np.full(len(direction), -INFINITY),
+        row_upper=np.where(face.scarce, -direction, INFINITY),
+        lower=np.where(face.free, -INFINITY, idle[0]),
+        upper=np.where(face.free, INFINITY, idle[1]),
+    )
+
+
+def _is_unique(program: Program, face: _Duals, variables: Floats, on_side: Floats) -> bool:
+    """Are the mean surpluses of all traded contracts the same all over the face? A drawn weight a contract tells
+    with probability one."""
+    weights = np.zeros(len(program.face.lower))
+    traded = np.flatnonzero(variables[program.fixed :] > SUPPORT) + program.fixed
+    weights[traded] = np.random.default_rng(SEED).uniform(0.5, 1.5, len(traded))
+    drawn = np.where(on_side > 0, program.engine.activity(weights), 0.0)
+    low, high = (float(drawn @ _furthest(program, face, sign * drawn)[1]) for sign in (-1.0, 1.0))
+    return high - low <= 1e-6 * (1.0 + abs(high))
+
+
+def _of_each_product(program: Program, face: _Duals, on_side: Floats) -> list[_Duals]:
+    """The parts of a face that are best for the offers of each product in turn."""
+    market = program.market
+    product = np.concatenate([market.sellers.product, market.buyers.product])
+    of_row = np.full(len(on_side), -1)
+    of_row[: len(product) * market.periods] = np.repeat(product, market.periods)
+    own = [np.where(of_row == p, on_side, 0.0) for p in range(len(market.products))]
+    return [_furthest(program, face, direction)[0] for direction in own if direction.any()]

@@ -28,11 +28,16 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.lane)
 
-    def joined(self, other: Candidates) -> Candidates:
-        """Both, without doubles, ordered by lane and window."""
-        pairs = np.stack([np.concatenate([self.lane, other.lane]), np.concatenate([self.window, other.window])])
-        lane, window = np.unique(pairs, axis=1)
-        return Candidates(lane=lane, window=window)
+    def followed_by(self, others: Candidates) -> Candidates:
+        return Candidates(
+            lane=np.concatenate([self.lane, others.lane]), window=np.concatenate([self.window, others.window])
+        )
+
+    def without(self, others: Candidates) -> Candidates:
+        """Those that are not among others, each once."""
+        width = 1 + max(self.window.max(initial=0), others.window.max(initial=0))
+        keys = np.setdiff1d(self.lane * width + self.window, others.lane * width + others.window)
+        return Candidates(lane=keys // width, window=keys % width)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

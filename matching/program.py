@@ -1,100 +1,91 @@
-"""The linear programme of one sub-market over a chosen set of candidates, and the set of its best points.
+"""The linear programme of one sub-market over a growing set of candidates.
 
-Variables: the rate of each candidate, then the activity of each conversion in each period. Rows: each selling and
-buying position in each period (for a conversion, its balance), then each limit family in each period. All
-quantities are counted in value at the product's typical price, divided by one typical value, so that coefficients
-are near one; prices are relative to the product's typical price.
+Variables: the activity of each conversion in each period; one slack for each row of a conversion, which only the
+price stage opens; then the rate of each candidate. Rows: each selling and buying position in each period (for a
+conversion, its balance), then each limit family in each period. All quantities are counted in value at the product's
+typical price, divided by one typical value, so that coefficients are near one; prices are relative to the product's
+typical price.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import linprog
 
+from .engine import INFINITY, Engine, Face
 from .lanes import UNLIMITED, Lanes
-from .pricing import TIE, Candidates, Duals, conversion_margin, family_level
+from .pricing import Candidates, Duals, conversion_margin, family_level
 from .sides import Bools, Floats, Ints, Market
 
-FEASIBILITY = 1e-10  # the smallest HiGHS accepts, for both its tolerances
 SUPPORT = 1e-9  # a rate above this, in typical values, counts as traded
 
 
-class SolverFailed(Exception):
-    """The solver gave no optimum; the message holds its own words."""
+class Program:
+    """A market restricted to some candidates; see the module for variables and rows.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """An optimum of a face: the variables, the rows' duals and the value, in the programme's own scale."""
-
-    variables: Floats
-    duals: Floats
-    value: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Face:
-    """The set of points {lower <= v <= upper, matrix v <= rhs, with equality where tight}.
-
-    Optimising over it and keeping only the optima gives a smaller face; doing so in turn is lexicographic
-    optimisation, exact because a point is optimal if and only if it is complementary to one optimal dual.
+    `value` is the typical value (CNY) that counts as one; `level` the typical price of each product.
     """
 
-    matrix: sparse.csr_array
-    rhs: Floats
-    tight: Bools
-    lower: Floats
-    upper: Floats
+    def __init__(self, market: Market, lanes: Lanes, engine: type[Engine]) -> None:
+        self.market, self.lanes = market, lanes
+        self.level = market.level
+        self.value = typical_value(market, self.level)
+        self.row_level = _row_level(market, lanes, self.level)
+        self.limits = _limits(market, lanes) * self.row_level / self.value
+        makes = market.sellers.product[market.sellers.offers :]
+        worth = self.level[makes][:, None]
+        self.capacity = (market.capacity * worth / self.value).ravel()
+        self.fee = (market.fee / worth).ravel()
+        self.inside = np.flatnonzero(_of_conversions(market, lanes))
+        self.fixed = len(self.capacity) + len(self.inside)  # variables before the first candidate
+        self.engine = engine(len(self.limits))
+        self.engine.add_columns(_conversion_columns(market, lanes, self.level))
+        slack = -np.ones(len(self.inside)), (self.inside, np.arange(len(self.inside)))
+        self.engine.add_columns(sparse.csc_array(slack, shape=(len(self.limits), len(self.inside))))
+        empty = np.zeros(0, dtype=np.int64)
+        self.candidates = Candidates(lane=empty, window=empty)
+        self._sums = _window_sums(market.buyers.price), _window_sums(market.sellers.price)
+        self.margin = np.zeros(0)  # welfare of one unit of each candidate
 
-    def maximise(self, objective: Floats) -> Point:
-        """:raises SolverFailed: the face is empty or the objective has no bound on it."""
-        if not len(objective):
-            return Point(variables=np.zeros(0), duals=np.zeros(len(self.rhs)), value=0.0)
-        loose = ~self.tight
-        found = linprog(  # type: ignore[call-overload]  # the stubs know no sparse matrices
-            -objective,
-            A_ub=self.matrix[loose] if loose.any() else None,
-            b_ub=self.rhs[loose] if loose.any() else None,
-            A_eq=self.matrix[self.tight] if self.tight.any() else None,
-            b_eq=self.rhs[self.tight] if self.tight.any() else None,
-            bounds=np.stack([self.lower, self.upper], axis=1),
-            method="highs",
-            options={"primal_feasibility_tolerance": FEASIBILITY, "dual_feasibility_tolerance": FEASIBILITY},
+    def add(self, wanted: Candidates) -> int:
+        """Add the candidates that are not yet there; how many were new."""
+        new = wanted.without(self.candidates)
+        first, last = self.market.windows[new.window].T
+        seller, buyer = self.lanes.seller[new.lane], self.lanes.buyer[new.lane]
+        bids, asks = self._sums
+        margin = bids[buyer, last + 1] - bids[buyer, first] - asks[seller, last + 1] + asks[seller, first]
+        margin -= self.lanes.freight[new.lane] * (last - first + 1)
+        self.margin = np.concatenate([self.margin, margin / self.level[self.market.sellers.product[seller]]])
+        self.engine.add_columns(_candidate_columns(self.market, self.lanes, new))
+        self.candidates = self.candidates.followed_by(new)
+        return len(new)
+
+    @property
+    def face(self) -> Face:
+        """All feasible points."""
+        rates, slacks = np.zeros(len(self.candidates)), np.zeros(len(self.inside))
+        return Face(
+            engine=self.engine,
+            row_lower=np.full(len(self.limits), -INFINITY),
+            row_upper=self.limits,
+            lower=np.concatenate([np.zeros_like(self.capacity), slacks, rates]),
+            upper=np.concatenate([self.capacity, slacks, rates + INFINITY]),
         )
-        if found.status != 0:
-            raise SolverFailed(found.message)
-        duals = np.zeros(len(self.rhs))
-        if loose.any():
-            duals[loose] = np.maximum(-found.ineqlin.marginals, 0.0)
-        if self.tight.any():
-            duals[self.tight] = -found.eqlin.marginals
-        return Point(variables=found.x, duals=duals, value=-float(found.fun))
 
-    def optima(self, objective: Floats, duals: Floats) -> Face:
-        """The part of this face that is optimal for an objective, given the row duals of any one optimum."""
-        reduced = objective - self.matrix.T @ duals
-        return replace(
-            self,
-            tight=self.tight | (duals > TIE),
-            lower=np.where(reduced > TIE, self.upper, self.lower),
-            upper=np.where(reduced < -TIE, self.lower, self.upper),
-        )
+    def objective(self, rates: Floats, activities: Floats | float = 0.0) -> Floats:
+        """An objective from a coefficient for each candidate and for each conversion and period."""
+        return np.concatenate([np.zeros_like(self.capacity) + activities, np.zeros(len(self.inside)), rates])
 
+    @property
+    def welfare(self) -> Floats:
+        return self.objective(self.margin, -self.fee)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
-    """A market restricted to some candidates; see the module for variables and rows."""
-
-    market: Market
-    lanes: Lanes
-    candidates: Candidates
-    value: float  # the typical value, CNY, that counts as one
-    level: Floats  # [P]
-    face: Face
-    welfare: Floats  # objective: welfare per unit of each variable
+    @property
+    def volume(self) -> Floats:
+        """Volume over the whole window, in value at typical prices; what conversions make counts as it is sold."""
+        return self.objective(self.length.astype(float))
 
     @property
     def length(self) -> Ints:
@@ -110,26 +101,25 @@ class Program:
     def buyer(self) -> Ints:
         return self.lanes.buyer[self.candidates.lane]
 
-    @property
-    def volume(self) -> Floats:
-        """Objective: volume over the whole window, in value at typical prices; conversions do not count twice."""
-        return np.concatenate([self.length.astype(float), np.zeros(self.market.capacity.size)])
+    def traded(self, variables: Floats) -> Candidates:
+        """The candidates with a rate."""
+        used = np.flatnonzero(variables[self.fixed :] > SUPPORT)
+        return Candidates(lane=self.candidates.lane[used], window=self.candidates.window[used])
 
     def rates(self, variables: Floats) -> Floats:
         """Rate of each candidate, lots per period."""
         product = self.market.sellers.product[self.seller]
-        return variables[: len(self.candidates)] * self.value / self.level[product]
+        return variables[self.fixed :] * self.value / self.level[product]
 
     def row_duals(self, duals: Duals) -> Floats:
         """Shadow prices back as row duals in the programme's scale; the inverse of `duals`."""
-        table = np.concatenate([duals.seller, duals.buyer, duals.family]).ravel()
-        return table / _row_level(self.market, self.lanes, self.level)
+        return np.concatenate([duals.seller, duals.buyer, duals.family]).ravel() / self.row_level
 
     def duals(self, rows: Floats) -> Duals:
         """Row duals as shadow prices in CNY per lot; the rent of a conversion is what is left of its margin."""
-        market, periods = self.market, self.market.periods
+        market = self.market
         sells, buys = len(market.sellers), len(market.buyers)
-        table = (rows * _row_level(market, self.lanes, self.level)).reshape(-1, periods)
+        table = (np.maximum(rows, 0.0) * self.row_level).reshape(-1, market.periods)
         duals = Duals(
             seller=table[:sells],
             buyer=table[sells : sells + buys],
@@ -137,6 +127,12 @@ class Program:
             rent=np.zeros_like(market.fee),
         )
         return replace(duals, rent=np.maximum(conversion_margin(market, duals), 0.0))
+
+
+def _of_conversions(market: Market, lanes: Lanes) -> Bools:
+    """[rows] True where the row belongs to a conversion's output or input."""
+    position = np.concatenate([market.sellers.conversion >= 0, market.buyers.conversion >= 0])
+    return np.repeat(np.concatenate([position, np.zeros(len(lanes.families), dtype=bool)]), market.periods)
 
 
 def _row_level(market: Market, lanes: Lanes, level: Floats) -> Floats:
@@ -160,47 +156,12 @@ def typical_value(market: Market, level: Floats) -> float:
     return float(np.median(values[values > 0])) if (values > 0).any() else 1.0
 
 
-def restricted(market: Market, lanes: Lanes, candidates: Candidates) -> Program:
-    """The programme over these candidates only."""
-    level = market.level
-    value = typical_value(market, level)
-    first, last = market.windows[candidates.window].T
-    seller, buyer = lanes.seller[candidates.lane], lanes.buyer[candidates.lane]
-    margin = _window_sums(market.buyers.price)[buyer, last + 1] - _window_sums(market.buyers.price)[buyer, first]
-    margin -= _window_sums(market.sellers.price)[seller, last + 1] - _window_sums(market.sellers.price)[seller, first]
-    margin -= lanes.freight[candidates.lane] * (last - first + 1)
-    makes = market.sellers.product[market.sellers.offers :]
-    fee = market.fee / level[makes][:, None] if len(makes) else market.fee
-    matrix = sparse.hstack(
-        [_candidate_columns(market, lanes, candidates), _conversion_columns(market, lanes, level)], format="csr"
-    )
-    rhs = _limits(market, lanes) * _row_level(market, lanes, level) / value
-    capacity = market.capacity * level[makes][:, None] / value if len(makes) else market.capacity.astype(float)
-    variables = len(candidates) + capacity.size
-    face = Face(
-        matrix=sparse.csr_array(matrix),
-        rhs=rhs,
-        tight=np.zeros(len(rhs), dtype=bool),
-        lower=np.zeros(variables),
-        upper=np.concatenate([np.full(len(candidates), np.inf), capacity.ravel()]),
-    )
-    return Program(
-        market=market,
-        lanes=lanes,
-        candidates=candidates,
-        value=value,
-        level=level,
-        face=face,
-        welfare=np.concatenate([margin / level[market.sellers.product[seller]], -fee.ravel()]),
-    )
-
-
 def _window_sums(table: Floats) -> Floats:
     """[n, T + 1] running sums over periods, so that a window's sum is a difference of two entries."""
     return np.concatenate([np.zeros((len(table), 1)), np.cumsum(table, axis=1)], axis=1)
 
 
-def _candidate_columns(market: Market, lanes: Lanes, candidates: Candidates) -> sparse.csr_array:
+def _candidate_columns(market: Market, lanes: Lanes, candidates: Candidates) -> sparse.csc_array:
     """One column a candidate: 1 in the rows of its seller, buyer (-1 for a conversion's input) and limits."""
     periods, sells, buys = market.periods, len(market.sellers), len(market.buyers)
     first, last = market.windows[candidates.window].T
@@ -222,10 +183,10 @@ def _candidate_columns(market: Market, lanes: Lanes, candidates: Candidates) -> 
         entries.append(np.ones(int(limited.sum())))
     height = (sells + buys + len(lanes.families)) * periods
     where = np.concatenate(rows), np.concatenate(columns)
-    return sparse.csr_array((np.concatenate(entries), where), shape=(height, len(candidates)))
+    return sparse.csc_array((np.concatenate(entries), where), shape=(height, len(candidates)))
 
 
-def _conversion_columns(market: Market, lanes: Lanes, level: Floats) -> sparse.csr_array:
+def _conversion_columns(market: Market, lanes: Lanes, level: Floats) -> sparse.csc_array:
     """One column a conversion and period: -1 in its output's row, what it takes in each of its inputs' rows."""
     periods, sells, buys = market.periods, len(market.sellers), len(market.buyers)
     height, width = (sells + buys + len(lanes.families)) * periods, market.capacity.size
@@ -243,8 +204,8 @@ def _conversion_columns(market: Market, lanes: Lanes, level: Floats) -> sparse.c
         columns.append(m * periods + time)
         entries.append(np.full(periods, float(coefficient) * worth))
     if not rows:
-        return sparse.csr_array((height, width))
-    return sparse.csr_array(
+        return sparse.csc_array((height, width))
+    return sparse.csc_array(
         (np.concatenate(entries), (np.concatenate(rows), np.concatenate(columns))), shape=(height, width)
     )
 

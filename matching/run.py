@@ -15,6 +15,7 @@ from . import certificate as proof
 from .answer import Answer, Certificate, Contract, OfferResult, Reason, ShadowPrice
 from .blocks import LeftOut, block_offers, next_left_out
 from .clearing import Cleared, clear
+from .engine import Engine, WarmEngine
 from .explain import results
 from .fairness import settle
 from .graph import sub_markets
@@ -23,7 +24,7 @@ from .locking import locked_contracts
 from .lots import whole_lots
 from .prices import price_range
 from .shadow_prices import hub_prices, list_duals, read_duals
-from .sides import build
+from .sides import Market, build
 from .snapshot import Snapshot
 
 PHASES = ("lanes", "clearing", "prices", "fairness", "lots", "certificate")
@@ -42,11 +43,11 @@ class _Part:
     rounds: int
 
 
-def run(snapshot: Snapshot, progress: Progress | None = None) -> Answer:
+def run(snapshot: Snapshot, progress: Progress | None = None, engine: type[Engine] = WarmEngine) -> Answer:
     """Clear a snapshot.
 
     `progress` is called with (phase, round of the solver, share of the work done 0..1) and may raise to stop.
-    :raises program.SolverFailed: the solver gave no optimum.
+    :raises engine.SolverFailed: the solver gave no optimum.
     """
     report = progress or _unheard
     seconds: dict[str, float] = defaultdict(float)
@@ -54,7 +55,7 @@ def run(snapshot: Snapshot, progress: Progress | None = None) -> Answer:
     markets = sub_markets(snapshot)
     for done, products in enumerate(markets):
         clock = _Clock(seconds, report, done / len(markets), 1 / len(markets))
-        parts.append(_sub_market(snapshot, products, clock))
+        parts.append(_sub_market(snapshot, products, engine, clock))
     contracts = _bundled(snapshot, [contract for part in parts for contract in part.contracts])
     blocks = sorted(block_offers(snapshot))
     certificate = proof.merge([part.finding for part in parts], blocks)
@@ -96,18 +97,19 @@ class _Clock:
         done = (PHASES.index(phase) + 1) / len(PHASES)
         self.report(phase, self.rounds, self.start + self.share * done)
 
-    def round(self, _phase: str, rounds: int, _worst: float) -> None:
+    def round(self, rounds: int, _worst: float) -> None:
         self.rounds += 1
         # How many rounds it takes is not known; the share approaches the end of its phase.
         done = (1 + rounds / (rounds + 8)) / len(PHASES)
         self.report("clearing", self.rounds, self.start + self.share * done)
 
 
-def _sub_market(snapshot: Snapshot, products: frozenset[str], clock: _Clock) -> _Part:
+def _sub_market(snapshot: Snapshot, products: frozenset[str], engine: type[Engine], clock: _Clock) -> _Part:
     """Clear one sub-market, again while its answer breaks block terms."""
     left_out, bound = LeftOut(), None
     while True:
-        part = _divisible(left_out.from_snapshot(snapshot), products, left_out, clock)
+        market = build(left_out.from_snapshot(snapshot), products)
+        part = _divisible(market, left_out.pairs, engine, clock)
         bound = part.bound if bound is None else bound
         more = next_left_out(snapshot, part.contracts, left_out)
         if more is None:
@@ -128,22 +130,21 @@ def _rejected(snapshot: Snapshot, products: frozenset[str], left_out: LeftOut) -
     ]
 
 
-def _divisible(snapshot: Snapshot, products: frozenset[str], left_out: LeftOut, clock: _Clock) -> _Part:
-    market = build(snapshot, products)
-    lanes = find_lanes(market, left_out.pairs)
+def _divisible(market: Market, left_out: frozenset[tuple[str, str]], engine: type[Engine], clock: _Clock) -> _Part:
+    lanes = find_lanes(market, left_out)
     clock.finished("lanes")
-    cleared = clear(market, lanes, clock.round)
+    cleared = clear(market, lanes, engine, clock.round)
     clock.finished("clearing")
-    prices = price_range(market, lanes, cleared)
+    prices = price_range(cleared)
     clock.finished("prices")
-    program, rates = settle(market, lanes, cleared, prices.middle)
+    program, rates = settle(cleared, prices.middle)
     clock.finished("fairness")
     contracts = locked_contracts(program, whole_lots(program, rates), prices.middle)
     clock.finished("lots")
     shadow = [*list_duals(market, lanes, prices.middle), *hub_prices(market, lanes, prices.middle)]
     # The check reads the shadow prices as they will be written, not as they were computed.
     duals = read_duals(market, lanes, shadow)
-    finding = proof.check_market(market, contracts, duals, sorted(block_offers(snapshot)))
+    finding = proof.check_market(market, contracts, duals, sorted(block_offers(market.snapshot)))
     clock.finished("certificate")
     return _Part(
         contracts=contracts,

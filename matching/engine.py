@@ -1,0 +1,183 @@
+"""Linear programmes that grow by columns and change their bounds, kept warm between solves.
+
+Two engines behind the same few lines: HiGHS through highspy, which goes on from its last basis, and HiGHS through
+scipy, which starts afresh each time and is the reference. Both see the same arrays; there is one model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import highspy
+import numpy as np
+from scipy import sparse
+from scipy.optimize import linprog
+
+from .pricing import TIE
+from .sides import Floats
+
+FEASIBILITY = 1e-10  # the smallest HiGHS accepts, for both its tolerances
+INFINITY = np.inf
+
+
+class SolverFailed(Exception):
+    """The solver gave no optimum; the message holds its own words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """An optimum: the variables, the rows' duals (the gain of one more unit of the row's limit) and the value."""
+
+    variables: Floats
+    duals: Floats
+    value: float
+
+
+class Engine:
+    """{lower <= v <= upper, row_lower <= matrix v <= row_upper}, to be maximised for one objective after another."""
+
+    def __init__(self, rows: int) -> None:
+        self.matrix = sparse.csc_array((rows, 0))
+
+    def add_columns(self, block: sparse.csc_array) -> None:
+        """More variables, after those there are."""
+        self.matrix = sparse.csc_array(sparse.hstack([self.matrix, block], format="csc"))
+
+    def activity(self, variables: Floats) -> Floats:
+        """[rows] what the variables come to in each row."""
+        return np.asarray(self.matrix @ variables, dtype=float)
+
+    def maximise(self, face: Face, objective: Floats) -> Point:
+        """:raises SolverFailed: the face is empty or the objective has no bound on it."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Face:
+    """The points of an engine's programme within bounds on its rows and variables.
+
+    Optimising over it and keeping only the optima gives a smaller face; doing so in turn is lexicographic
+    optimisation, exact because a point is optimal if and only if it is complementary to one optimal dual.
+    """
+
+    engine: Engine
+    row_lower: Floats
+    row_upper: Floats
+    lower: Floats
+    upper: Floats
+
+    def maximise(self, objective: Floats) -> Point:
+        """:raises SolverFailed: the face is empty or the objective has no bound on it."""
+        return self.engine.maximise(self, objective)
+
+    def optima(self, objective: Floats, duals: Floats) -> Face:
+        """The part of this face that is optimal for an objective, given the row duals of any one optimum."""
+        reduced = objective - self.engine.matrix.T @ duals
+        return replace(
+            self,
+            row_lower=np.where(duals > TIE, self.row_upper, self.row_lower),
+            row_upper=np.where(duals < -TIE, self.row_lower, self.row_upper),
+            lower=np.where(reduced > TIE, self.upper, self.lower),
+            upper=np.where(reduced < -TIE, self.lower, self.upper),
+        )
+
+
+class WarmEngine(Engine):
+    """HiGHS through highspy: the basis of the last solve is where the next one begins."""
+
+    def __init__(self, rows: int) -> None:
+        super().__init__(rows)
+        self.highs = highspy.Highs()  # type: ignore[no-untyped-call]
+        for option, value in (
+            ("output_flag", False),
+            ("threads", 1),
+            ("primal_feasibility_tolerance", FEASIBILITY),
+            ("dual_feasibility_tolerance", FEASIBILITY),
+        ):
+            self.highs.setOptionValue(option, value)
+        free = np.full(rows, INFINITY)
+        starts = np.zeros(rows, dtype=np.int32)
+        self.highs.addRows(rows, -free, free, 0, starts, np.zeros(0, dtype=np.int32), np.zeros(0))
+        self.sent = Face(engine=self, row_lower=-free, row_upper=free, lower=np.zeros(0), upper=np.zeros(0))
+        self.cost = np.zeros(0)
+
+    def add_columns(self, block: sparse.csc_array) -> None:
+        super().add_columns(block)
+        count = block.shape[1]
+        if not count:
+            return
+        none = np.zeros(count)
+        pointers, rows = block.indptr[:-1].astype(np.int32), block.indices.astype(np.int32)
+        self.highs.addCols(count, none, none, none, block.nnz, pointers, rows, block.data)
+        self.cost = np.concatenate([self.cost, none])
+        self.sent = replace(
+            self.sent,
+            lower=np.concatenate([self.sent.lower, none]),
+            upper=np.concatenate([self.sent.upper, none]),
+        )
+
+    def maximise(self, face: Face, objective: Floats) -> Point:
+        self._send(face, objective)
+        self.highs.run()
+        status = self.highs.getModelStatus()
+        if status != highspy.HighsModelStatus.kOptimal:
+            # A basis from another face can mislead the simplex method; a fresh start settles what is true.
+            self.highs.clearSolver()
+            self.highs.run()
+            status = self.highs.getModelStatus()
+        if status not in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kModelEmpty):
+            raise SolverFailed(self.highs.modelStatusToString(status))
+        solution = self.highs.getSolution()
+        return Point(
+            variables=np.array(solution.col_value),
+            duals=-np.array(solution.row_dual),
+            value=-float(self.highs.getInfo().objective_function_value),
+        )
+
+    def _send(self, face: Face, objective: Floats) -> None:
+        """Tell HiGHS only what changed since the last solve."""
+        rows = np.flatnonzero((face.row_lower != self.sent.row_lower) | (face.row_upper != self.sent.row_upper))
+        if len(rows):
+            at = rows.astype(np.int32)
+            self.highs.changeRowsBounds(  # type: ignore[attr-defined]  # missing in the stubs only
+                len(rows), at, face.row_lower[rows], face.row_upper[rows]
+            )
+        columns = np.flatnonzero((face.lower != self.sent.lower) | (face.upper != self.sent.upper))
+        if len(columns):
+            at = columns.astype(np.int32)
+            self.highs.changeColsBounds(len(columns), at, face.lower[columns], face.upper[columns])
+        costs = np.flatnonzero(self.cost != -objective)
+        if len(costs):
+            self.highs.changeColsCost(len(costs), costs.astype(np.int32), -objective[costs])
+        self.sent, self.cost = face, -objective
+
+
+class ReferenceEngine(Engine):
+    """HiGHS through scipy's linprog, from scratch each time."""
+
+    def maximise(self, face: Face, objective: Floats) -> Point:
+        if not len(objective):
+            return Point(variables=np.zeros(0), duals=np.zeros(len(face.row_upper)), value=0.0)
+        equal = face.row_lower == face.row_upper
+        above = np.isfinite(face.row_upper) & ~equal
+        below = np.isfinite(face.row_lower) & ~equal
+        table = sparse.csr_array(self.matrix)
+        found = linprog(  # type: ignore[call-overload]  # the stubs know no sparse matrices
+            -objective,
+            A_ub=sparse.vstack([table[above], -table[below]], format="csr"),
+            b_ub=np.concatenate([face.row_upper[above], -face.row_lower[below]]),
+            A_eq=table[equal] if equal.any() else None,
+            b_eq=face.row_upper[equal] if equal.any() else None,
+            bounds=np.stack([face.lower, face.upper], axis=1),
+            method="highs",
+            options={"primal_feasibility_tolerance": FEASIBILITY, "dual_feasibility_tolerance": FEASIBILITY},
+        )
+        if found.status != 0:
+            raise SolverFailed(found.message)
+        duals = np.zeros(len(face.row_upper))
+        marginals = found.ineqlin.marginals
+        duals[above] -= marginals[: int(above.sum())]
+        duals[below] += marginals[int(above.sum()) :]
+        if equal.any():
+            duals[equal] = -found.eqlin.marginals
+        return Point(variables=found.x, duals=duals, value=-float(found.fun))
