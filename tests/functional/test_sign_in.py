@@ -208,10 +208,7 @@ def test_a_new_password_ends_all_sessions(client: FlaskClient, session: Session,
     assert submit(client, "a quite different passphrase").status_code == 303
 
 
-@pytest.mark.parametrize("language", [None, "en"])
-def test_what_was_in_the_cookie_before_does_not_survive(
-    client: FlaskClient, trader: User, language: str | None
-) -> None:
+def test_what_was_in_the_cookie_before_does_not_survive(client: FlaskClient, trader: User) -> None:
     with client.session_transaction() as cookie:
         cookie["planted"] = "by somebody"
     submit(client)
@@ -225,6 +222,7 @@ def test_what_was_in_the_cookie_before_does_not_survive(
         ("/offers?page=2", "/offers?page=2"),
         ("https://evil.example/", "/"),
         ("//evil.example/", "/"),
+        ("///evil.example/", "/"),
         ("/\\evil.example", "/"),
         ("/%09/evil", "/%09/evil"),
         ("/\t/evil.example", "/"),
