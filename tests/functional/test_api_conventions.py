@@ -6,11 +6,9 @@ A small blueprint of places stands for all others; its rows are those of the tab
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import marshmallow as ma
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -20,105 +18,15 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.api.conventions import ApiBlueprint
-from app.api.fields import DecimalText, Text
-from app.api.idempotency import idempotent
-from app.api.paging import Page, PageArguments, page, page_of
-from app.api.versions import changes_version, expect_version, show_version
-from app.auth import requires
 from app.db import db
-from app.errors import Conflict, NotFound, Refused
 from app.models import ApiKey, IdempotencyKey, Region, User
-from app.permissions import Permission
-from app.transaction import Application, keep_on_refusal
-from market.errors import BadInput, Fault
+from app.transaction import Application
 
 from ..conftest import Client
 from ..factories import FirmAdminFactory, PlatformAdminFactory, RegionFactory, UserFactory
+from .places import places
 
-P = Permission
 KeyHeaders = Callable[..., dict[str, str]]
-places = ApiBlueprint("places", __name__, path="/places", description="Places, for these tests")
-
-
-class PlaceSchema(ma.Schema):
-    code = Text(required=True, most=10)
-    name_en = Text(required=True)
-    name_zh = Text(load_default="某地")
-    country = ma.fields.String(load_default="CN")
-    lat = DecimalText(required=True, places=5, digits=2, minimum=-90, maximum=90)
-    lon = DecimalText(load_default=0, places=5, digits=3, minimum=-180, maximum=180)
-
-
-@places.get("/")
-@requires(P.REFERENCE_READ)
-@places.arguments(PageArguments, location="query")
-@places.response(200, page_of(PlaceSchema))
-def list_places(arguments: dict[str, Any]) -> Page[Region]:
-    select = sa.select(Region).where(Region.code.like("P%"))
-    return page(db.session(), select, order=(Region.name_en, Region.code), **arguments)
-
-
-@places.post("/")
-@requires(P.OFFER_POST)
-@idempotent
-@places.arguments(PlaceSchema)
-@places.response(201, PlaceSchema)
-def make_place(terms: dict[str, Any]) -> Any:
-    region = Region(**terms)
-    db.session.add(region)
-    db.session.flush()
-    return region, 201, {"Location": f"/api/v1/places/{region.code}"}
-
-
-@places.get("/<code>")
-@requires(P.REFERENCE_READ)
-@places.response(200, PlaceSchema)
-def show_place(code: str) -> Region:
-    region = find(code)
-    show_version("region", code, region.name_en)
-    return region
-
-
-@places.put("/<code>")
-@requires(P.OFFER_POST)
-@changes_version
-@places.arguments(PlaceSchema)
-@places.response(200, PlaceSchema)
-def change_place(terms: dict[str, Any], code: str) -> Region:
-    region = find(code)
-    expect_version("region", code, region.name_en)
-    region.name_en = terms["name_en"]
-    db.session.flush()
-    show_version("region", code, region.name_en)
-    return region
-
-
-@places.post("/<code>/<fate>")
-@requires(P.OFFER_POST)
-@places.response(200, PlaceSchema)
-def fail(code: str, fate: str) -> Region:
-    """Write, and then fail in some way: the write has to be undone."""
-    region = find(code)
-    region.name_en = "written before the failure"
-    db.session.flush()
-    if fate == "kept":
-        keep_on_refusal()
-        fate = "refused"
-    errors: dict[str, Exception] = {
-        "refused": Refused("the lot is 5 t; expected a multiple of it", field="lines/0/quantity"),
-        "conflict": Conflict("the proposal is withheld", open_moves=("release",)),
-        "faults": BadInput([Fault(place="offers.xlsx", row=3, column="price", found="'x'", expected="a number")]),
-        "crash": ZeroDivisionError("secret detail"),
-    }
-    raise errors[fate]
-
-
-def find(code: str) -> Region:
-    region = db.session.get(Region, code)
-    if region is None:
-        raise NotFound(f"no place {code}")
-    return region
 
 
 @pytest.fixture(scope="module")
@@ -460,7 +368,7 @@ def test_the_newest_come_first_where_the_list_says_so(
     assert second["next"] is None
 
 
-# -- documentation, headers, probes -----------------------------------------------------------------------------------
+# -- documentation -----------------------------------------------------------------------------------
 
 
 def test_the_document_is_valid_and_says_what_is_needed(client: FlaskClient) -> None:
@@ -477,42 +385,6 @@ def test_the_document_is_valid_and_says_what_is_needed(client: FlaskClient) -> N
     lat = document["components"]["schemas"]["Place"]["properties"]["lat"]
     assert (lat["type"], lat["format"]) == ("string", "decimal")
     assert "pattern" in lat
-
-
-def test_the_docs_page_asks_no_other_host(client: FlaskClient) -> None:
-    answer = client.get("/api/docs")
-    assert answer.status_code == 200
-    assert "http" not in answer.text.replace("http-equiv", "")
-    for file in ("swagger-ui.css", "swagger-ui-bundle.js"):
-        with client.get(f"/api/docs/files/{file}") as sent:
-            assert sent.status_code == 200
-    assert client.get("/api/docs/files/../../secret").status_code == 404
-
-
-def test_every_answer_carries_the_headers_that_protect(client: FlaskClient) -> None:
-    for path in ("/sign-in", "/api/v1/places/", "/nothing", "/healthz"):
-        headers = client.get(path).headers
-        policy = headers["Content-Security-Policy"]
-        assert "default-src 'self'" in policy
-        assert "unsafe" not in policy
-        assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Cache-Control"] == "no-store"
-    nonces = {client.get("/sign-in").headers["Content-Security-Policy"] for _ in range(3)}
-    assert len(nonces) == 3
-
-
-def test_health_and_metrics(app: Application, client: FlaskClient) -> None:
-    assert client.get("/healthz").get_json() == {"database": "ok"}
-    assert "changdan_requests_total" in client.get("/metrics").text
-    outside = {"REMOTE_ADDR": "203.0.113.7"}
-    assert client.get("/metrics", environ_base=outside).status_code == 404
-    assert client.get("/metrics", headers={"X-Forwarded-For": "203.0.113.7"}).status_code == 404
-
-
-def test_a_request_keeps_the_id_that_a_proxy_gave_it(client: FlaskClient) -> None:
-    given = uuid.uuid4().hex
-    assert client.get("/healthz", headers={"X-Request-ID": given}).headers["X-Request-ID"] == given
-    assert client.get("/healthz", headers={"X-Request-ID": "bad id\t"}).headers["X-Request-ID"] != "bad id\t"
 
 
 def test_people_of_a_firm_may_use_the_api_in_their_browser(
