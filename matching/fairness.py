@@ -8,6 +8,7 @@ Source of the method: Nace and Pioro, "Max-min fairness and its applications to 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from .sides import Bools, Floats, Ints
 
 HELD = 1e-9  # slack with which a reached ratio is held, so that rounding cannot empty the face
 OPEN = 1e-7  # a ratio that can move by more than this is not settled
+ASK_AGAIN = 10  # levels between two looks at what is still open
 SEED = 20_27  # the direction that tells whether a ratio is still open is drawn, but always the same
 
 
@@ -79,11 +81,13 @@ def max_min(face: Face, measures: sparse.csr_array) -> Face:
     count, wide = measures.shape[0], _with_measures(face, measures, part)
     first = len(face.lower)  # the first measure among the variables
     held = np.zeros(count, dtype=bool)
-    while True:
-        # Asked anew each time: holding one measure may settle the rest of its part.
-        unsettled = np.isin(part, part[_differing(wide, first, count)]) & ~held
+    for level_number in itertools.count():
+        # Asked anew now and then: holding one measure may settle the rest of its part.
+        if level_number % ASK_AGAIN == 0:
+            open_part = np.isin(part, part[_differing(wide, first, count)])
+        unsettled = open_part & ~held
         if not unsettled.any():
-            return wide
+            break
         rising = np.zeros(len(wide.lower))
         rising[first + count + np.unique(part[unsettled])] = 1.0
         floored = replace(
@@ -99,6 +103,7 @@ def max_min(face: Face, measures: sparse.csr_array) -> Face:
         upper[first : first + count] = np.where(reached, level + HELD, upper[first : first + count])
         wide = replace(wide, lower=lower, upper=upper)
         held |= reached
+    return wide
 
 
 def _parts(face: Face, measures: sparse.csr_array) -> Ints:
@@ -106,7 +111,7 @@ def _parts(face: Face, measures: sparse.csr_array) -> Ints:
     free = np.flatnonzero(face.upper > face.lower)
     table = sparse.csr_array(sparse.vstack([face.engine.matrix, measures], format="csc")[:, free])
     graph = sparse.block_array([[None, table], [table.T, None]], format="csr")
-    _, part = connected_components(graph, directed=False)
+    _, part = connected_components(graph, directed=False)  # type: ignore[arg-type]  # a type var too wide in the stubs
     rows = face.engine.matrix.shape[0]
     _, numbered = np.unique(part[rows : rows + measures.shape[0]], return_inverse=True)
     return np.asarray(numbered, dtype=np.int64)
