@@ -1,0 +1,155 @@
+"""Volume that is promised already, as a snapshot tells it: reservations of open proposals and of contracts."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.models import Offer, Proposal, Reservation, Site
+from market.periods import Horizon
+from matching.snapshot import Commitment, Side
+from matching.snapshot import Offer as FrozenOffer
+
+# What a new run may take back: proposals that nobody has taken up for review. See docs/decisions/0040.
+UNTOUCHED = "proposed"
+
+Lots = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Lots per period that one proposal, or the contract made of it, keeps from its two offers."""
+
+    proposal: uuid.UUID
+    sell: uuid.UUID
+    buy: uuid.UUID
+    product: str
+    grade: str
+    quantity: Lots
+
+
+def untouched_proposals(session: Session, *, round_id: uuid.UUID) -> frozenset[uuid.UUID]:
+    """Proposals of the round's runs that a new run supersedes."""
+    query = sa.select(Proposal.id).where(Proposal.round_id == round_id, Proposal.state == UNTOUCHED)
+    return frozenset(session.scalars(query.order_by(Proposal.id)))
+
+
+def held_volumes(
+    session: Session, *, round_id: uuid.UUID, horizon: Horizon, leave_out: frozenset[uuid.UUID]
+) -> list[Held]:
+    """What is reserved in a round, by proposal, but for the proposals left out."""
+    query = (
+        sa.select(
+            Proposal.id,
+            Proposal.sell_offer_id,
+            Proposal.buy_offer_id,
+            Proposal.product_code,
+            Proposal.grade_code,
+            Reservation.period,
+            sa.func.max(Reservation.quantity),
+        )
+        .join(Reservation, Reservation.proposal_id == Proposal.id)
+        .where(Proposal.round_id == round_id, Reservation.released_at.is_(None))
+        .group_by(Proposal.id, Reservation.period)
+        .order_by(Proposal.id, Reservation.period)
+    )
+    position = {label: at for at, label in enumerate(horizon.labels())}
+    lots: dict[uuid.UUID, list[int]] = {}
+    about: dict[uuid.UUID, tuple[uuid.UUID, uuid.UUID, str, str]] = {}
+    for proposal, sell, buy, product, grade, period, quantity in session.execute(query):
+        if proposal not in leave_out:
+            lots.setdefault(proposal, [0] * len(horizon))[position[period]] = quantity
+            about[proposal] = sell, buy, product, grade
+    return [
+        Held(proposal=key, sell=sell, buy=buy, product=product, grade=grade, quantity=tuple(lots[key]))
+        for key, (sell, buy, product, grade) in about.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """Commitments between offers of the snapshot, and offers added to it that have nothing free."""
+
+    commitments: tuple[Commitment, ...]
+    stand_ins: tuple[FrozenOffer, ...]
+
+
+class _StandIn(NamedTuple):
+    """Takes the place of a conversion, or of an offer that is no longer open, as one side of a commitment."""
+
+    offer: uuid.UUID
+    side: Side
+    product: str
+    grade: str
+
+    @property
+    def label(self) -> str:
+        return "/".join(("committed", str(self.offer), self.side, self.product, self.grade))
+
+
+def committed(
+    session: Session, *, held: Sequence[Held], open_offers: Collection[uuid.UUID], horizon: Horizon
+) -> Committed:
+    """What is held, between offers of the snapshot: the `open_offers` (capacity and demand) and stand-ins.
+
+    A stand-in offers exactly the committed volume, so nothing of it is free; shares and corridors count the volume.
+    """
+    volume: dict[_StandIn, Lots] = {}
+    commitments = []
+    for one in held:
+        labels = {}
+        for side, offer in ((Side.SELL, one.sell), (Side.BUY, one.buy)):
+            labels[side] = str(offer)
+            if offer not in open_offers:
+                stand_in = _StandIn(offer, side, one.product, one.grade)
+                labels[side] = stand_in.label
+                volume[stand_in] = _sum(volume.get(stand_in), one.quantity)
+        commitments.append(Commitment(sell=labels[Side.SELL], buy=labels[Side.BUY], quantity=one.quantity))
+    places = _places(session, {stand_in.offer for stand_in in volume})
+    return Committed(
+        commitments=tuple(commitments),
+        stand_ins=tuple(
+            FrozenOffer(
+                offer=stand_in.label,
+                side=stand_in.side,
+                firm=str(places[stand_in.offer][0]),
+                product=stand_in.product,
+                grade=stand_in.grade,
+                region=places[stand_in.offer][1],
+                quantity=quantity,
+                price=(Decimal(0),) * len(horizon),
+            )
+            for stand_in, quantity in volume.items()
+        ),
+    )
+
+
+def volumes_of_offers(held: Iterable[Held]) -> tuple[dict[uuid.UUID, Lots], dict[tuple[uuid.UUID, str], Lots]]:
+    """Lots per period that are promised by each selling offer, and of each product to each buying offer."""
+    out: dict[uuid.UUID, Lots] = {}
+    taken: dict[tuple[uuid.UUID, str], Lots] = {}
+    for one in held:
+        out[one.sell] = _sum(out.get(one.sell), one.quantity)
+        taken[one.buy, one.product] = _sum(taken.get((one.buy, one.product)), one.quantity)
+    return out, taken
+
+
+def _sum(one: Lots | None, other: Lots) -> Lots:
+    return other if one is None else tuple(a + b for a, b in zip(one, other, strict=True))
+
+
+def _places(session: Session, offers: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[uuid.UUID, str]]:
+    """Firm and region of some offers."""
+    query = (
+        sa.select(Offer.id, Offer.firm_id, Site.region_code)
+        .join(Site, Site.id == Offer.site_id)
+        .where(Offer.id.in_(offers))
+        .order_by(Offer.id)
+    )
+    return {offer: (firm, region) for offer, firm, region in session.execute(query)} if offers else {}
