@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 from flask import Flask
 
-COMMANDS: tuple[click.Command, ...] = ()
+from app import reference_command
+
+COMMANDS: tuple[click.Command, ...] = (reference_command.group,)
 
 
 def init_app(app: Flask) -> None:

@@ -24,8 +24,12 @@ class Conflict(MarketError):
 
 
 class Refused(MarketError):
-    """Well-formed, but against a rule of the market; `field` is the place in the input, as in "lines/0/quantity"."""
+    """Well-formed, but against a rule of the market; `field` is the place in the input, as in "lines/0/quantity".
 
-    def __init__(self, message: str, *, field: str | None = None) -> None:
+    `further` holds what else was found wrong with the same input.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None, further: Sequence[Refused] = ()) -> None:
         super().__init__(message)
         self.field = field
+        self.further = tuple(further)

@@ -134,8 +134,10 @@ def _domain_error(error: Exception) -> ResponseReturnValue:
     members: dict[str, Any] = {}
     if isinstance(error, Conflict):
         members["open_moves"] = list(error.open_moves)
-    if isinstance(error, Refused) and error.field:
-        members["errors"] = [{"pointer": f"#/{error.field}", "detail": str(error)}]
+    if isinstance(error, Refused):
+        members["errors"] = [
+            {"pointer": f"#/{one.field}", "detail": str(one)} for one in (error, *error.further) if one.field
+        ]
     if isinstance(error, BadInput):
         members["errors"] = [
             {
