@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Model
 
-from .columns import Digest, Now, RandomKey, SerialKey, Text, choice, part_of, restrict
+from .columns import Digest, Document, Now, RandomKey, SerialKey, Text, choice, part_of, restrict
 
 
 class ImportState(StrEnum):
@@ -27,7 +27,11 @@ class RowOutcome(StrEnum):
 
 
 class OfferImport(Model):
-    """One uploaded file. A dry run checks all and posts nothing; totals count the file's rows."""
+    """One uploaded file and its bytes. Totals count the file's rows.
+
+    A dry run checks all and posts nothing. Otherwise all rows are posted if all are good, and with `partial` the good
+    ones in any case.
+    """
 
     __tablename__ = "offer_import"
     __table_args__ = (
@@ -47,7 +51,9 @@ class OfferImport(Model):
     uploaded_by_key_id: Mapped[uuid.UUID | None] = mapped_column(restrict("api_key.id"))
     filename: Mapped[Text]
     sha256: Mapped[Digest]
+    content: Mapped[bytes | None]
     dry_run: Mapped[bool]
+    partial: Mapped[bool] = mapped_column(server_default=sa.false())
     state: Mapped[ImportState] = mapped_column(choice(ImportState, "state"), server_default=ImportState.QUEUED.value)
     row_count: Mapped[int] = mapped_column(server_default="0")
     accepted_count: Mapped[int] = mapped_column(server_default="0")
@@ -62,7 +68,10 @@ class OfferImport(Model):
 
 
 class OfferImportRow(Model):
-    """What became of one row: accepted, with its offer unless it was a dry run, or one thing wrong in one column."""
+    """What became of one row: accepted, with its offer if it was posted, or one thing wrong in one column.
+
+    `code` and `params` say what was expected, so that it can be told in any language; `expected` says it in English.
+    """
 
     __tablename__ = "offer_import_row"
     __table_args__ = (
@@ -82,4 +91,6 @@ class OfferImportRow(Model):
     outcome: Mapped[RowOutcome] = mapped_column(choice(RowOutcome, "outcome"))
     offer_id: Mapped[uuid.UUID | None] = mapped_column(restrict("offer.id"), index=True)
     found: Mapped[str | None] = mapped_column(sa.Text)
+    code: Mapped[str | None] = mapped_column(sa.Text)
+    params: Mapped[Document | None]
     expected: Mapped[str | None] = mapped_column(sa.Text)

@@ -115,7 +115,9 @@ def upgrade() -> None:
         sa.Column("uploaded_by_key_id", sa.Uuid(), nullable=True),
         sa.Column("filename", sa.Text(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=True),
         sa.Column("dry_run", sa.Boolean(), nullable=False),
+        sa.Column("partial", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("state", sa.String(length=40), server_default="queued", nullable=False),
         sa.Column("row_count", sa.Integer(), server_default="0", nullable=False),
         sa.Column("accepted_count", sa.Integer(), server_default="0", nullable=False),
@@ -226,6 +228,8 @@ def upgrade() -> None:
         sa.Column("outcome", sa.String(length=40), nullable=False),
         sa.Column("offer_id", sa.Uuid(), nullable=True),
         sa.Column("found", sa.Text(), nullable=True),
+        sa.Column("code", sa.Text(), nullable=True),
+        sa.Column("params", postgresql.JSONB(), nullable=True),
         sa.Column("expected", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "outcome = 'accepted' OR (found IS NOT NULL AND expected IS NOT NULL)",
