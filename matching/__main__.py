@@ -112,10 +112,10 @@ def _summary(snapshot: Snapshot, answer: Answer, seconds: float) -> str:
     certificate = answer.certificate
     reasons = Counter(str(result.reason) for result in answer.results)
     told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items(), key=lambda r: (-r[1], r[0])))
+    horizon = f"{snapshot.horizon.first} to {snapshot.horizon.last}"
     return "\n".join(
         [
-            f"offers       {len(snapshot.offers)}, and {len(snapshot.conversions)} conversions; "
-            f"{snapshot.horizon.first} to {snapshot.horizon.last}",
+            f"offers       {len(snapshot.offers)}, and {len(snapshot.conversions)} conversions; {horizon}",
             f"lanes        {certificate.lanes}, with {certificate.candidates} candidates",
             f"contracts    {len(answer.contracts)} in {len({c.bundle for c in answer.contracts})} bundles",
             f"results      {told or 'none'}",

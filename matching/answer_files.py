@@ -17,7 +17,7 @@ from pathlib import Path
 from market.errors import InvalidValue
 from market.periods import Horizon
 
-from .answer import Answer, Certificate, Contract, OfferResult, ShadowPrice
+from .answer import Answer, Certificate, Contract, ShadowPrice
 from .csv_tables import SEPARATOR, Faults, Row, Table, read_table, write_table
 from .snapshot import Snapshot
 

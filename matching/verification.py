@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from .answer import Certificate
+from .answer import PRICE_STEP, Certificate
 from .answer_files import WrittenAnswer, filled_by
 from .blocks import block_offers
 from .certificate import check
@@ -40,10 +40,10 @@ def verify(snapshot: Snapshot, written: WrittenAnswer) -> Verification:
 
 
 def _negative_prices(snapshot: Snapshot, written: WrittenAnswer) -> Iterator[str]:
-    """A bound made with a negative shadow price bounds nothing."""
+    """A bound made with a negative shadow price bounds nothing; a solver's zero may be a hair below zero."""
     labels = snapshot.horizon.labels()
     for price in written.prices:
-        if price.value < 0:
+        if price.value < -PRICE_STEP:
             name = " ".join(price.subject)
             yield f"shadow price of {price.kind} {name} in {labels[price.position]}: {price.value} is negative"
 
