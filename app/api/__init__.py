@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.api import api_keys, docs, versions
+from app.api import api_keys, docs, offers, versions
 from app.api.conventions import make_api
 
-BLUEPRINTS = (api_keys.blueprint,)
+BLUEPRINTS = (
+    api_keys.blueprint,
+    offers.blueprint,
+    offers.sealed,
+)
 
 
 def init_app(app: Flask) -> None:

@@ -85,8 +85,8 @@ def admission(session: Session, *, firm_id: uuid.UUID, market_round: Round) -> A
         grades=grades,
         attributes={code: frozenset(known) for code, known in attributes.items()},
         certificate_kinds=frozenset(session.scalars(sa.select(CertificateKind.code))),
-        firms=dict(session.execute(sa.select(numbers, Firm.id)).tuples().all()),
-        references={reference: offer_id for reference, offer_id in session.execute(references).tuples() if reference},
+        firms={row.number: row.id for row in session.execute(sa.select(numbers.label("number"), Firm.id))},
+        references={row.reference: row.id for row in session.execute(references)},
     )
 
 
@@ -304,7 +304,7 @@ def warnings(session: Session, *, offer: Offer) -> list[OfferWarning]:
         .order_by(OfferPeriod.period)
     )
     found = []
-    for label, count in promised.tuples():
+    for label, count in promised:
         built = built_per_year * Period.parse(label).months / 12
         if count * product.lot > built:
             params = {"period": label, "promised": plain(count * product.lot), "built": plain(built)}
