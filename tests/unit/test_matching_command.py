@@ -236,6 +236,8 @@ def test_only_an_answer_is_replaced(tmp_path: Path) -> None:
     assert "holds notes.txt; expected an empty folder, an earlier answer or none" in done.stderr
     assert (out / "notes.txt").read_text(encoding="utf-8") == "mine\n"
     assert command(snapshot, "--out", snapshot).returncode == 2
+    with pytest.raises(InvalidValue, match=r"holds notes\.txt"):
+        write_answer(run(read), read, out)
     with pytest.raises(InvalidValue, match="is a file"):
         refuse_other_content(out / "notes.txt")
 
