@@ -5,9 +5,14 @@ from __future__ import annotations
 import click
 from flask import Flask
 
-from app import reference_command
+from app import night_commands, reference_command
 
-COMMANDS: tuple[click.Command, ...] = (reference_command.group,)
+COMMANDS: tuple[click.Command, ...] = (
+    reference_command.group,
+    night_commands.match,
+    night_commands.run_night,
+    night_commands.worker,
+)
 
 
 def init_app(app: Flask) -> None:

@@ -1,16 +1,23 @@
-"""Many rows at once, by PostgreSQL's COPY: one statement, so that statement triggers run once for all of them."""
+"""Many rows at once: written by PostgreSQL's COPY, so that statement triggers run once for all; found by one array."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 from typing import Any
 
+import sqlalchemy as sa
 from psycopg import Connection, sql
 from psycopg.types.json import Jsonb
-from sqlalchemy.orm import Session
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db import Model
+
+
+def among(column: InstrumentedAttribute[Any], values: Collection[Any]) -> sa.ColumnElement[bool]:
+    """The condition that a column holds one of many values, as one parameter: a statement takes 65 535 at most."""
+    return column == sa.any_(sa.literal(list(values), ARRAY(column.type)))
 
 
 def copy_rows(session: Session, model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.models import Offer, Proposal, Reservation, Site
+from app.operations.bulk import among
 from market.periods import Horizon
 from matching.snapshot import Commitment, Side
 from matching.snapshot import Offer as FrozenOffer
@@ -149,7 +150,7 @@ def _places(session: Session, offers: Collection[uuid.UUID]) -> dict[uuid.UUID, 
     query = (
         sa.select(Offer.id, Offer.firm_id, Site.region_code)
         .join(Site, Site.id == Offer.site_id)
-        .where(Offer.id.in_(offers))
+        .where(among(Offer.id, offers))
         .order_by(Offer.id)
     )
-    return {offer: (firm, region) for offer, firm, region in session.execute(query)} if offers else {}
+    return {offer: (firm, region) for offer, firm, region in session.execute(query)}

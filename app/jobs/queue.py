@@ -1,0 +1,71 @@
+"""Putting jobs into the queue, in the transaction of whoever asks: the job exists if, and only if, that commits."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+
+import sqlalchemy as sa
+from procrastinate import SyncPsycopgConnector
+from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.manager import JobManager
+from procrastinate.tasks import configure_task
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+from app.auth import SYSTEM
+from app.logs import log
+from app.models import RoundKind, Run
+from app.operations import runs
+
+NAMESPACE = "changdan"
+CLEAR = f"{NAMESPACE}:clear"
+SOLVING, KEEPING = "solving", "keeping"  # the queues: clearings, and the short jobs that must not wait for them
+# A manager of its own: inside a worker the queue's connector is asynchronous and takes no connection of ours.
+_manager = JobManager(SyncPsycopgConnector())
+
+
+def enqueue_clearing(session: Session, *, run_id: uuid.UUID, round_id: uuid.UUID) -> bool:
+    """Queue the clearing of a run, one at a time per round; False if that run waits in the queue already."""
+    session.flush()
+    try:
+        # The raw connection is taken inside: a savepoint is sent with the first statement only.
+        with session.begin_nested():
+            deferrer = configure_task(
+                name=CLEAR,
+                job_manager=_manager,
+                queue=SOLVING,
+                lock=f"round:{round_id}",
+                queueing_lock=f"run:{run_id}",
+                connection=session.connection().connection.driver_connection,
+            )
+            deferrer.defer(run_id=str(run_id))
+    except AlreadyEnqueued:
+        return False
+    return True
+
+
+def queue_due(session: Session, *, kind: RoundKind, now: dt.datetime) -> list[str]:
+    """Open and queue a run for each round of a kind that is due; returns the rounds' codes."""
+    codes = runs.due_rounds(session, kind=kind, now=now)
+    for code in codes:
+        run = runs.open_run(session, principal=SYSTEM, round_code=code, now=now)
+        enqueue_clearing(session, run_id=run.id, round_id=run.round_id)
+        log.info("run_queued", run=run.id, round=code)
+    return codes
+
+
+def requeue_forgotten(session: Session) -> int:
+    """Queue the open runs for which no job waits or works; returns how many."""
+    jobs = sa.table("procrastinate_jobs", sa.column("task_name"), sa.column("args", JSONB), sa.column("status"))
+    alive = sa.exists().where(
+        jobs.c.task_name == CLEAR,
+        jobs.c.args["run_id"].astext == sa.cast(Run.id, sa.Text),
+        sa.cast(jobs.c.status, sa.Text).in_(("todo", "doing")),
+    )
+    query = sa.select(Run.id, Run.round_id).where(Run.state.in_(runs.OPEN), ~alive).order_by(Run.id)
+    found = session.execute(query).all()
+    for run_id, round_id in found:
+        enqueue_clearing(session, run_id=run_id, round_id=round_id)
+        log.warning("run_requeued", run=run_id)
+    return len(found)

@@ -1,0 +1,89 @@
+"""The tasks of the queue, and the hours at which they come by themselves."""
+
+from __future__ import annotations
+
+import uuid
+
+import procrastinate
+from flask import Flask
+from procrastinate import Blueprint, JobContext
+
+from app.clock import clock
+from app.jobs import night
+from app.jobs.expiries import expire_all
+from app.jobs.queue import KEEPING, NAMESPACE, SOLVING, queue_due, requeue_forgotten
+from app.jobs.transactions import transaction
+from app.logs import log
+from app.models import RoundKind
+
+NIGHT = "0 18 * * *"  # 02:00 in Shanghai
+EVERY_FIVE_MINUTES = "*/5 * * * *"
+EVERY_TEN_SECONDS = "* * * * * */10"  # the seconds come last
+
+tasks = Blueprint()
+
+
+def make_queue(app: Flask) -> procrastinate.App:
+    """The queue of one application, with its tasks; to be opened before use."""
+    conninfo = app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "", 1)
+    queue = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=conninfo))
+    queue.add_tasks_from(tasks, namespace=NAMESPACE)
+    return queue
+
+
+def _app(context: JobContext) -> Flask:
+    app: Flask = context.additional_context["app"]
+    return app
+
+
+@tasks.task(name="clear", queue=SOLVING, pass_context=True)
+def clear(context: JobContext, run_id: str) -> None:
+    """Clear one run. If another process is at it, there is nothing to do."""
+    with _app(context).app_context():
+        try:
+            night.clear_run(uuid.UUID(run_id), clock=clock)
+        except night.AtWork as busy:
+            log.info("run_at_work", why=str(busy))
+
+
+@tasks.periodic(cron=NIGHT)
+@tasks.task(name="night", queue=KEEPING, queueing_lock="night", pass_context=True)
+def queue_nightly_rounds(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the queue tells the hour
+    """At the hour of the night: a run for every nightly round that is open."""
+    with _app(context).app_context(), transaction() as session:
+        queue_due(session, kind=RoundKind.NIGHTLY, now=clock())
+
+
+@tasks.periodic(cron=EVERY_FIVE_MINUTES)
+@tasks.task(name="closings", queue=KEEPING, queueing_lock="closings", pass_context=True)
+def queue_closed_rounds(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the queue tells the hour
+    """A run for every docking round that has closed."""
+    with _app(context).app_context(), transaction() as session:
+        queue_due(session, kind=RoundKind.DOCKING, now=clock())
+
+
+@tasks.periodic(cron=EVERY_FIVE_MINUTES)
+@tasks.task(name="expiries", queue=KEEPING, queueing_lock="expiries", pass_context=True)
+def expire(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the queue tells the hour
+    """End what has run out of time."""
+    with _app(context).app_context():
+        expire_all(now=clock())
+
+
+@tasks.periodic(cron=EVERY_TEN_SECONDS)
+@tasks.task(name="rescue", queue=KEEPING, queueing_lock="rescue", pass_context=True)
+async def rescue(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the queue tells the hour
+    """Hand the jobs of killed workers to living ones: such a job stays "doing", and keeps its lock, until then."""
+    stalled_after: float = context.additional_context["stalled_after"]
+    manager = context.app.job_manager
+    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=stalled_after):
+        log.warning("job_rescued", job=job.id, task=job.task_name)
+        await manager.retry_job(job)
+
+
+@tasks.periodic(cron=EVERY_FIVE_MINUTES)
+@tasks.task(name="forgotten", queue=KEEPING, queueing_lock="forgotten", pass_context=True)
+def requeue(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the queue tells the hour
+    """A run that is open and has no job, because a command was killed at it, gets one."""
+    with _app(context).app_context(), transaction() as session:
+        requeue_forgotten(session)
