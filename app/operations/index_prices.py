@@ -24,16 +24,16 @@ def latest_index_prices(
     not compare and is left out; of several the first by code counts.
     """
     latest = (
-        sa.select(IndexPrice.index_code, IndexPrice.value)
+        sa.select(IndexPrice.index_code, sa.func.max(IndexPrice.date).label("date"))
         .where(IndexPrice.date <= now.date())
-        .distinct(IndexPrice.index_code)
-        .order_by(IndexPrice.index_code, IndexPrice.date.desc())
+        .group_by(IndexPrice.index_code)
         .subquery()
     )
     query = (
-        sa.select(MarketIndex.product_code, MarketIndex.currency, latest.c.value)
+        sa.select(MarketIndex.product_code, MarketIndex.currency, IndexPrice.value)
         .join(Product, sa.and_(Product.code == MarketIndex.product_code, Product.unit == MarketIndex.unit))
         .join(latest, latest.c.index_code == MarketIndex.code)
+        .join(IndexPrice, sa.and_(IndexPrice.index_code == MarketIndex.code, IndexPrice.date == latest.c.date))
         .where(MarketIndex.product_code.in_(products))
         .order_by(MarketIndex.code)
     )

@@ -117,7 +117,7 @@ def _supersede(session: Session, wanted: Collection[uuid.UUID], run: Run, now: d
         .returning(Proposal.id, Proposal.terms_hash)
         .execution_options(synchronize_session=False)
     )
-    ended = dict(changed.tuples())
+    ended = dict(changed.all())
     bundles.release_volume(session, ended, now=now)
     _record(session, row, ended, now, note=f"superseded by run {run.id}")
     return frozenset(ended)

@@ -88,7 +88,7 @@ def _name(firm: uuid.UUID, excluded: frozenset[uuid.UUID]) -> str:
 
 def _topmost(session: Session) -> dict[uuid.UUID, uuid.UUID]:
     """The topmost parent of every firm."""
-    parent: dict[uuid.UUID, uuid.UUID | None] = dict(session.execute(sa.select(Firm.id, Firm.parent_id)).tuples().all())
+    parent: dict[uuid.UUID, uuid.UUID | None] = dict(session.execute(sa.select(Firm.id, Firm.parent_id)).all())
     found: dict[uuid.UUID, uuid.UUID] = {}
     for firm in parent:
         seen = [firm]

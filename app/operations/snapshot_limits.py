@@ -21,7 +21,7 @@ def attribute_name(product: str, code: str) -> str:
 def lots(session: Session, products: Collection[str]) -> dict[str, Decimal]:
     """Size of one lot of each product, in its unit."""
     query = sa.select(Product.code, Product.lot).where(Product.code.in_(products))
-    return dict(session.execute(query.order_by(Product.code)).tuples().all())
+    return dict(session.execute(query.order_by(Product.code)).all())
 
 
 def grades(session: Session, products: Collection[str]) -> tuple[frozen.Grade, ...]:
