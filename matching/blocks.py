@@ -23,8 +23,14 @@ class LeftOut:
     pairs: frozenset[tuple[str, str]] = frozenset()
 
     def from_snapshot(self, snapshot: Snapshot) -> Snapshot:
-        """The snapshot without the offers left out."""
-        return replace(snapshot, offers=tuple(o for o in snapshot.offers if o.offer not in self.offers))
+        """The snapshot without the offers left out, nor what they are committed to."""
+        if not self.offers:
+            return snapshot
+        return replace(
+            snapshot,
+            offers=tuple(o for o in snapshot.offers if o.offer not in self.offers),
+            commitments=tuple(c for c in snapshot.commitments if not {c.sell, c.buy} & self.offers),
+        )
 
 
 def block_offers(snapshot: Snapshot) -> frozenset[str]:
@@ -42,7 +48,7 @@ def next_left_out(snapshot: Snapshot, contracts: Sequence[Contract], left_out: L
     pairs = _below_minimum(offers, contracts)
     if pairs:
         return replace(left_out, pairs=left_out.pairs | pairs)
-    dropped = _beside_in_group(offers, contracts) or _partly_filled(offers, contracts)
+    dropped = _beside_in_group(offers, contracts) or _least_filled(offers, contracts, snapshot)
     return replace(left_out, offers=left_out.offers | dropped) if dropped else None
 
 
@@ -69,24 +75,39 @@ def _below_minimum(offers: dict[str, Offer], contracts: Sequence[Contract]) -> f
 
 
 def _beside_in_group(offers: dict[str, Offer], contracts: Sequence[Contract]) -> frozenset[str]:
+    """Of every exclusive group that trades more than once, all offers but the fullest."""
     volume = _volumes(contracts)
-    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for label in volume:
-        if label in offers and offers[label].group:
-            groups[offers[label].firm, offers[label].group].append(label)
     out: set[str] = set()
-    for members in groups.values():
-        members.sort(key=lambda label: (volume[label], label))
-        out |= set(members[:-1])
+    for members in trading_groups(offers, contracts).values():
+        out |= set(sorted(members, key=lambda label: (volume[label], label))[:-1])
     return frozenset(out)
 
 
-def _partly_filled(offers: dict[str, Offer], contracts: Sequence[Contract]) -> frozenset[str]:
+def trading_groups(offers: dict[str, Offer], contracts: Sequence[Contract]) -> dict[tuple[str, str], list[str]]:
+    """The offers that trade, by firm and exclusive group."""
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for label in sorted(_volumes(contracts)):
+        if label in offers and offers[label].group:
+            groups[offers[label].firm, offers[label].group].append(label)
+    return groups
+
+
+def _least_filled(offers: dict[str, Offer], contracts: Sequence[Contract], snapshot: Snapshot) -> frozenset[str]:
     """The all-or-none offer with the smallest filled share, if one is not whole."""
-    volume = _volumes(contracts)
-    shares = {
-        label: volume[label] / sum(offers[label].quantity)
-        for label in volume
-        if label in offers and offers[label].all_or_none and volume[label] < sum(offers[label].quantity)
-    }
+    shares = partly_filled(offers, contracts, snapshot)
     return frozenset([min(shares, key=lambda label: (shares[label], label))]) if shares else frozenset()
+
+
+def partly_filled(offers: dict[str, Offer], contracts: Sequence[Contract], snapshot: Snapshot) -> dict[str, float]:
+    """All-or-none offers that sell or buy some but not all of what is free, and what share."""
+    committed: dict[str, int] = defaultdict(int)
+    for commitment in snapshot.commitments:
+        committed[commitment.sell] += sum(commitment.quantity)
+        committed[commitment.buy] += sum(commitment.quantity)
+    volume = _volumes(contracts)
+    free = {
+        label: sum(offers[label].quantity) - committed[label]
+        for label in volume
+        if label in offers and offers[label].all_or_none
+    }
+    return {label: volume[label] / free[label] for label in free if volume[label] < free[label]}

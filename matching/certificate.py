@@ -15,7 +15,8 @@ from fractions import Fraction
 import numpy as np
 
 from .accounts import HALF_STEP, accounts, freight_of, mean_price
-from .answer import Certificate, Contract, ShadowPrice
+from .answer import PRICE_STEP, Certificate, Contract, ShadowPrice
+from .blocks import partly_filled, trading_groups
 from .graph import sub_markets
 from .lanes import UNLIMITED, Lanes, find_lanes
 from .pricing import Duals, Values, conversion_margin
@@ -82,7 +83,9 @@ def check_market(
     found = [(contract, lane) for contract, lane in zip(contracts, places, strict=True) if lane >= 0]
     violations += _term_faults(market, lanes, found)
     violations += _limit_faults(market, lanes, found)
+    violations += _block_faults(market, [contract for contract, _ in found])
     violations += _price_faults(market, lanes, found)
+    violations += _sign_faults(market, duals)
     values = Values(market, lanes, duals)
     reduced = values.best().reduced
     outside = np.array([label in set(uncertified) for label in market.sellers.label], dtype=bool)[lanes.seller]
@@ -175,6 +178,24 @@ def _limit_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
             sold, makeable = int(tally.sold[market.sellers.offers + m, t]), tally.makeable(m, t)
             if sold > makeable:
                 yield f"{conversion.conversion} in {labels[t]}: {sold} lots sold, inputs and capacity make {makeable}"
+
+
+def _block_faults(market: Market, contracts: Sequence[Contract]) -> Iterator[str]:
+    offers = {offer.offer: offer for offer in market.snapshot.offers}
+    for label, share in partly_filled(offers, contracts, market.snapshot).items():
+        yield f"{label}: {share:.1%} of an all-or-none offer"
+    for (_, group), members in trading_groups(offers, contracts).items():
+        if len(members) > 1:
+            yield f"exclusive group {group}: {', '.join(members)} all trade"
+
+
+def _sign_faults(market: Market, duals: Duals) -> Iterator[str]:
+    """A shadow price below zero would make the bound too small."""
+    for side, table in ((market.sellers, duals.seller), (market.buyers, duals.buyer)):
+        for position in np.flatnonzero((table < -float(PRICE_STEP)).any(axis=1)):
+            yield f"{side.label[position]}: shadow price {table[position].min():.4f} CNY per lot is below zero"
+    if (duals.family < -float(PRICE_STEP)).any():
+        yield f"a limit has a shadow price of {duals.family.min():.4f} CNY per lot, below zero"
 
 
 def _mean(prices: Sequence[Decimal], contract: Contract) -> Fraction:

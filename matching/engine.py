@@ -13,6 +13,8 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
+from market.errors import MarketError
+
 from .pricing import TIE
 from .sides import Floats
 
@@ -20,7 +22,7 @@ FEASIBILITY = 1e-10  # the smallest HiGHS accepts, for both its tolerances
 INFINITY = np.inf
 
 
-class SolverFailed(Exception):
+class SolverFailed(MarketError):
     """The solver gave no optimum; the message holds its own words."""
 
 

@@ -14,8 +14,10 @@ import numpy as np
 from .answer import PRICE_STEP, Contract, OfferResult, Reason
 from .lanes import Lanes, Requirement, refusals
 from .prices import PriceRange
-from .pricing import TIE, Values
+from .pricing import Values
 from .sides import Floats, Ints, Market, MarketSide
+
+NEAR = 1e-7  # relative prices nearer than this are told as equal: shadow prices come rounded as they are written
 
 
 def results(market: Market, lanes: Lanes, contracts: Sequence[Contract], prices: PriceRange) -> list[OfferResult]:
@@ -67,11 +69,13 @@ def _offers(market: Market, side: MarketSide, at: Ints, values: Values, filled: 
 
 def _unfilled(values: Values, lane: int, window: int, gain: float) -> tuple[Reason, float]:
     """Why an offer with lanes got nothing, from its best lane and window."""
-    if gain >= -TIE:
+    if gain > NEAR:  # a block term kept it, or the only offer it could meet, out of the market
+        return Reason.PARADOXICALLY_REJECTED, 0.0
+    if gain >= -NEAR:
         return Reason.CAPACITY_EXHAUSTED_PRO_RATA, 0.0
     here = np.array([lane])
     rents = [float(values.rent(here, window, kind)[0]) / values.length[window] for kind in (0, 1)]
-    if gain + sum(rents) > TIE:
+    if gain + sum(rents) > NEAR:
         return (Reason.LIMITED_BY_SHARE if rents[0] >= rents[1] else Reason.LIMITED_BY_CORRIDOR), 0.0
     return Reason.OUT_OF_THE_MONEY, -gain
 
@@ -129,7 +133,7 @@ def _idle(market: Market, m: int, margin: Floats) -> OfferResult:
         return OfferResult(offer=label, filled=none, reason=Reason.INPUT_NOT_AVAILABLE)
     product = int(market.sellers.product[market.sellers.offers + m])
     relative = best / float(market.level[product])
-    if relative >= -TIE:
+    if relative >= -NEAR:
         return OfferResult(offer=label, filled=none, reason=Reason.CAPACITY_EXHAUSTED_PRO_RATA)
     distance = _per_unit(market, product, -relative)
     return OfferResult(offer=label, filled=none, reason=Reason.OUT_OF_THE_MONEY, distance=distance)

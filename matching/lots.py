@@ -2,7 +2,8 @@
 
 Rates are rounded down, which can break nothing but the balance of a conversion whose input shrank. Then, tier by
 tier downstream, outputs are cut to what their inputs allow and the lots lost to rounding are given back by largest
-remainder where every limit has room; last, upstream, inputs that no output needs are handed back.
+remainder where every limit has room, then to contracts that still have it; last, upstream, inputs that no output
+needs are handed back.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def whole_lots(program: Program, rates: Floats) -> Ints:
     for product in order:
         book.cut_outputs(product)
         book.give_back(product)
+        book.enlarge(product)
     while book.cut_all() or book.trim_inputs():
         pass
     return book.lots
@@ -65,6 +67,15 @@ class _Book:
         for k in sorted(lost.tolist(), key=lambda k: (-round(float(self.rates[k] - self.lots[k]), 6), self._draw(k))):
             lane = int(self.program.candidates.lane[k])
             if self.tally.room(lane, self.first[k], self.last[k]) and self._conversions_allow(k):
+                self._change(k, 1)
+
+    def enlarge(self, product: str) -> None:
+        """Lots that no remainder claims go to contracts that have room, those worth most first."""
+        at = self.market.products.index(product)
+        made = np.flatnonzero((self.lots > 0) & (self.market.sellers.product[self.seller] == at))
+        for k in sorted(made.tolist(), key=lambda k: (-round(float(self.program.margin[k]), 9), self._draw(k))):
+            lane = int(self.program.candidates.lane[k])
+            while self.tally.room(lane, self.first[k], self.last[k]) and self._conversions_allow(k):
                 self._change(k, 1)
 
     def _conversions_allow(self, k: int) -> bool:

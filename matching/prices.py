@@ -36,6 +36,10 @@ class PriceRange:
     buyers_best: Duals
     middle: Duals
 
+    def each(self) -> tuple[Duals, Duals, Duals]:
+        """Lowest, highest, middle."""
+        return self.buyers_best, self.sellers_best, self.middle
+
 
 def price_range(cleared: Cleared) -> PriceRange:
     """:raises engine.SolverFailed: a programme of small changes found no optimum."""

@@ -12,17 +12,17 @@ from decimal import Decimal
 import networkx as nx
 
 from . import certificate as proof
-from .answer import Answer, Certificate, Contract, OfferResult, Reason, ShadowPrice
+from .answer import Answer, Certificate, Contract, OfferResult, ShadowPrice
 from .blocks import LeftOut, block_offers, next_left_out
-from .clearing import Cleared, clear
+from .clearing import clear
 from .engine import Engine, WarmEngine
 from .explain import results
 from .fairness import settle
 from .graph import sub_markets
-from .lanes import find_lanes
+from .lanes import Lanes, find_lanes
 from .locking import locked_contracts
 from .lots import whole_lots
-from .prices import price_range
+from .prices import PriceRange, price_range
 from .shadow_prices import hub_prices, list_duals, read_duals
 from .sides import Market, build
 from .snapshot import Snapshot
@@ -104,34 +104,34 @@ class _Clock:
         self.report("clearing", self.rounds, self.start + self.share * done)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Divisible:
+    """One divisible clearing of a sub-market, whole lots included; `bound` is the welfare before lots."""
+
+    market: Market
+    lanes: Lanes
+    prices: PriceRange
+    contracts: list[Contract]
+    bound: float
+    rounds: int
+
+
 def _sub_market(snapshot: Snapshot, products: frozenset[str], engine: type[Engine], clock: _Clock) -> _Part:
     """Clear one sub-market, again while its answer breaks block terms."""
-    left_out, bound = LeftOut(), None
-    while True:
+    whole = build(snapshot, products)
+    cleared = _divisible(whole, LeftOut(), engine, clock)
+    bound, left_out = cleared.bound, next_left_out(snapshot, cleared.contracts, LeftOut())
+    while left_out is not None:
         market = build(left_out.from_snapshot(snapshot), products)
-        part = _divisible(market, left_out.pairs, engine, clock)
-        bound = part.bound if bound is None else bound
-        more = next_left_out(snapshot, part.contracts, left_out)
-        if more is None:
-            break
-        left_out = more
-    if left_out.offers:
-        part = replace(part, results=part.results + _rejected(snapshot, products, left_out))
+        cleared = _divisible(market, left_out, engine, clock)
+        left_out = next_left_out(snapshot, cleared.contracts, left_out)
+    part = _reported(whole, cleared)
+    clock.finished("certificate")
     return replace(part, bound=bound)
 
 
-def _rejected(snapshot: Snapshot, products: frozenset[str], left_out: LeftOut) -> list[OfferResult]:
-    """Offers left out because of their own block terms though their price was good."""
-    none = (0,) * len(snapshot.horizon)
-    return [
-        OfferResult(offer=offer.offer, filled=none, reason=Reason.PARADOXICALLY_REJECTED)
-        for offer in snapshot.offers
-        if offer.offer in left_out.offers and offer.product in products
-    ]
-
-
-def _divisible(market: Market, left_out: frozenset[tuple[str, str]], engine: type[Engine], clock: _Clock) -> _Part:
-    lanes = find_lanes(market, left_out)
+def _divisible(market: Market, left_out: LeftOut, engine: type[Engine], clock: _Clock) -> _Divisible:
+    lanes = find_lanes(market, left_out.pairs)
     clock.finished("lanes")
     cleared = clear(market, lanes, engine, clock.round)
     clock.finished("clearing")
@@ -141,23 +141,34 @@ def _divisible(market: Market, left_out: frozenset[tuple[str, str]], engine: typ
     clock.finished("fairness")
     contracts = locked_contracts(program, whole_lots(program, rates), prices.middle)
     clock.finished("lots")
-    shadow = [*list_duals(market, lanes, prices.middle), *hub_prices(market, lanes, prices.middle)]
-    # The check reads the shadow prices as they will be written, not as they were computed.
-    duals = read_duals(market, lanes, shadow)
-    finding = proof.check_market(market, contracts, duals, sorted(block_offers(market.snapshot)))
-    clock.finished("certificate")
-    return _Part(
+    return _Divisible(
+        market=market,
+        lanes=lanes,
+        prices=prices,
         contracts=contracts,
-        results=results(market, lanes, contracts, prices),
-        prices=shadow,
-        finding=finding,
-        bound=_divisible_welfare(cleared),
+        bound=cleared.point.value * cleared.program.value,
         rounds=cleared.rounds,
     )
 
 
-def _divisible_welfare(cleared: Cleared) -> float:
-    return cleared.point.value * cleared.program.value
+def _reported(whole: Market, cleared: _Divisible) -> _Part:
+    """Certificate and results of the whole sub-market, what was left out of its clearing included.
+
+    The check reads the shadow prices as they will be written, not as they were computed.
+    """
+    lanes = find_lanes(whole)
+    named = [list(list_duals(cleared.market, cleared.lanes, duals)) for duals in cleared.prices.each()]
+    low, high, middle = (read_duals(whole, lanes, prices) for prices in named)
+    finding = proof.check_market(whole, cleared.contracts, middle, sorted(block_offers(whole.snapshot)))
+    prices = PriceRange(buyers_best=low, sellers_best=high, middle=middle)
+    return _Part(
+        contracts=cleared.contracts,
+        results=results(whole, lanes, cleared.contracts, prices),
+        prices=[*named[-1], *hub_prices(whole, lanes, middle)],
+        finding=finding,
+        bound=cleared.bound,
+        rounds=cleared.rounds,
+    )
 
 
 def _bundled(snapshot: Snapshot, contracts: Sequence[Contract]) -> list[Contract]:

@@ -30,10 +30,9 @@ def list_duals(market: Market, lanes: Lanes, duals: Duals) -> Iterator[ShadowPri
     """The non-zero shadow prices, CNY per unit, with ten significant digits after the point."""
     for (kind, subject), (row, product) in _subjects(market, lanes, duals).items():
         for position in np.flatnonzero(row):
-            value = Decimal(repr(float(row[position]))) / market.lot[product]
-            yield ShadowPrice(
-                kind=kind, subject=subject, position=int(position), value=value.quantize(Decimal("1e-10")).normalize()
-            )
+            value = (Decimal(repr(float(row[position]))) / market.lot[product]).quantize(Decimal("1e-10")).normalize()
+            if value:
+                yield ShadowPrice(kind=kind, subject=subject, position=int(position), value=value)
 
 
 def _subjects(market: Market, lanes: Lanes, duals: Duals) -> dict[tuple[str, tuple[str, ...]], tuple[Floats, int]]:
@@ -83,7 +82,7 @@ def hub_prices(market: Market, lanes: Lanes, duals: Duals) -> Iterator[ShadowPri
         gain = np.where(sellers.open[lanes.seller, position], gain, -np.inf)
         np.maximum.at(best[:, position], at[lanes.seller], gain)
     for row, name in enumerate(names):
-        lot = market.snapshot.lot(name[0])
+        lot = market.lot[market.products.index(name[0])]
         for period in np.flatnonzero(best[row] > 0).tolist():
             value = (Decimal(repr(float(best[row, period]))) / lot).quantize(PRICE_STEP)
             yield ShadowPrice(kind="hub", subject=name, position=period, value=value)
