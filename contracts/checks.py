@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 REQUIRED_CLAUSES = ("law", "arbitration", "confidentiality", "liability")
 
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
+_FOREIGN = re.compile(r"(?!CN)[A-Z]{2}:\S.*\Z")
 
 
 class Findings:
@@ -83,6 +84,8 @@ def _parties(found: Findings, terms: Terms) -> None:
             (f"/{side}/credit_code", party.credit_code),
             *((f"/{side}/affiliates/{at}", code) for at, code in enumerate(party.affiliates)),
         ):
+            if _FOREIGN.match(code):
+                continue
             try:
                 found.need(credit_code.validate(code) == code, pointer, repr(code), "the code in capitals")
             except InvalidValue as error:

@@ -13,7 +13,10 @@ from .wording import Text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
-    """A legal entity: unified social credit code, registered name and address, who signs, affiliates' codes."""
+    """A legal entity: unified social credit code, registered name and address, who signs, affiliates' codes.
+
+    A foreign entity's code is its country and the number in that country's register, as in "CL:96.529.340-1".
+    """
 
     credit_code: str
     name: Text

@@ -230,6 +230,12 @@ def test_diff_of_schedule_and_price_kind() -> None:
     assert diff(terms(), terms()) == []
 
 
+def test_a_foreign_party_is_known_by_its_own_register() -> None:
+    foreign = dataclasses.replace(SELLER, credit_code="CL:96.529.340-1")
+    validate(terms(seller=foreign))
+    assert terms_from_json(canonical_json(terms(seller=foreign))).seller == foreign
+
+
 def swap(place: str, **changes: Any) -> Callable[[], Terms]:
     return lambda: terms(**{place: dataclasses.replace(getattr(terms(), place), **changes)})
 
@@ -239,6 +245,7 @@ def swap(place: str, **changes: Any) -> Callable[[], Terms]:
     [
         (lambda: terms(buyer=SELLER), "/buyer/credit_code", "the seller's own code"),
         (swap("seller", credit_code="915109000000000"), "/seller/credit_code", "15 characters"),
+        (swap("seller", credit_code="CN:1"), "/seller/credit_code", "4 characters"),
         (lambda: terms(schedule=()), "/schedule", "no line"),
         (lambda: terms(schedule=terms().schedule[::2]), "/schedule/1/period", "2027-Q3"),
         (lambda: terms(long_stop=dt.date(2028, 12, 30)), "/long_stop", "2028-12-30"),
