@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.api import api_keys, docs, offers, versions
+from app.api import api_keys, docs, offer_imports, offers, versions
 from app.api.conventions import make_api
 
 BLUEPRINTS = (
     api_keys.blueprint,
     offers.blueprint,
     offers.sealed,
+    offer_imports.blueprint,
 )
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.auth import SYSTEM
+from app.db import db
 from app.models import (
     AccessLog,
     Event,
@@ -272,10 +273,10 @@ def test_kind_and_product_never_change(place: MarketPlace, trader: Browser) -> N
 
 def reserve(place: MarketPlace, offer_id: str, quantity: int, *, period: str = "2027-Q1") -> Reservation:
     run = f.RunFactory(round=place.round)
-    offer = f.db.session.get_one(Offer, uuid.UUID(offer_id))
+    offer = db.session.get_one(Offer, uuid.UUID(offer_id))
     proposal = f.ProposalFactory(run=run, sell_offer=offer)
     reservation: Reservation = f.ReservationFactory(proposal=proposal, period=period, quantity=quantity)
-    f.db.session.expire_all()
+    db.session.expire_all()
     return reservation
 
 
@@ -374,7 +375,7 @@ def test_the_list_is_filtered_and_paged(place: MarketPlace, trader: Browser) -> 
 
 def test_results_tell_quantity_reason_and_distance_of_finished_runs(place: MarketPlace, trader: Browser) -> None:
     posted = trader.post(URL, json=place.offer()).json
-    offer = f.db.session.get_one(Offer, uuid.UUID(posted["id"]))
+    offer = db.session.get_one(Offer, uuid.UUID(posted["id"]))
     missed = f.RunFactory(round=place.round)
     f.RunResultFactory(
         run=missed, offer=offer, reason=Reason.OUT_OF_THE_MONEY, distance=Decimal("3200.5"), filled=[0] * 8

@@ -1,0 +1,219 @@
+"""Offers by file: every row checked, one result per row, nothing written unless all rows are good or it is asked for.
+
+A file of up to `offer_file.MOST_ROWS` rows is handled at once, inside the request: checks look at memory, and the rows
+are written together.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import uuid
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.auth import Principal
+from app.errors import NotFound
+from app.models import ImportState, Language, Offer, OfferImport, OfferImportRow, RowOutcome
+from app.operations import offer_sheet
+from app.operations.offer_cells import text
+from app.operations.offer_checks import Admission, admission, check
+from app.operations.offer_columns import Layout, layout
+from app.operations.offer_faults import OfferFault, expected
+from app.operations.offer_file import Cell, OfferSheet, read_sheet, refused
+from app.operations.offer_rows import LONGEST_FOUND, RowReader
+from app.operations.offer_terms import OfferTerms, stated
+from app.operations.offers import make, own_firm, round_for_offers
+
+EXAMPLES = ("EXAMPLE", "示例")
+
+
+@dataclass(slots=True)
+class _Row:
+    """One row of the file: its terms if they are good, or what is wrong by the title of the column."""
+
+    number: int
+    terms: OfferTerms | None = None
+    faults: list[tuple[str | None, OfferFault]] = field(default_factory=list)
+    offer: Offer | None = None
+
+
+def visible_imports(principal: Principal) -> sa.Select[OfferImport]:
+    """The files of the asker's own firm."""
+    return sa.select(OfferImport).where(OfferImport.firm_id == principal.firm_id)
+
+
+def visible_rows(principal: Principal, import_id: uuid.UUID) -> sa.Select[OfferImportRow]:
+    """What became of the rows of a file of the asker's own firm."""
+    own = visible_imports(principal).where(OfferImport.id == import_id).with_only_columns(OfferImport.id)
+    return sa.select(OfferImportRow).where(OfferImportRow.import_id.in_(own))
+
+
+def find_import(session: Session, *, principal: Principal, import_id: uuid.UUID) -> OfferImport:
+    """:raises NotFound: the asker's firm has sent no such file."""
+    found = session.scalar(visible_imports(principal).where(OfferImport.id == import_id))
+    if found is None:
+        raise NotFound("no such import")
+    return found
+
+
+def posted_count(session: Session, *, offer_import: OfferImport) -> int:
+    """How many offers a file brought."""
+    brought = sa.select(sa.func.count(OfferImportRow.offer_id)).where(OfferImportRow.import_id == offer_import.id)
+    return session.scalar(brought) or 0
+
+
+def import_offers(
+    session: Session,
+    *,
+    principal: Principal,
+    round_id: uuid.UUID,
+    filename: str,
+    content: bytes,
+    dry_run: bool,
+    partial: bool,
+    now: dt.datetime,
+) -> OfferImport:
+    """Check a file of offers and post them: all rows if all are good, with `partial` the good ones in any case.
+
+    The result has a row for each good row of the file and one for each fault of the others.
+
+    :raises BadInput: the file cannot be read as the template; nothing is kept.
+    :raises Refused: no such round for the firm.
+    :raises Conflict: the round does not take offers now; a dry run only needs it not to be over.
+    """
+    firm_id = own_firm(principal)
+    market_round = round_for_offers(session, principal=principal, round_id=round_id, draft=dry_run, now=now)
+    sheet = read_sheet(content, filename=filename)
+    where = layout(sheet, horizon=market_round.horizon, kind=market_round.period_kind)
+    admitted = admission(session, firm_id=firm_id, market_round=market_round)
+    rows = _checked_rows(sheet, where, admitted, now=now)
+    if not rows:
+        raise refused(sheet.name, "no row but examples", "rows")
+    good = [(row, row.terms) for row in rows if row.terms is not None]
+    if not dry_run and (partial or len(good) == len(rows)):
+        for row, terms in good:
+            row.offer = make(session, principal=principal, admitted=admitted, terms=terms, draft=False, now=now)
+        session.flush()
+    offer_import = OfferImport(
+        firm_id=firm_id,
+        round_id=market_round.id,
+        uploaded_by_id=principal.user_id,
+        uploaded_by_key_id=principal.api_key_id,
+        filename=text(filename)[:LONGEST_FOUND] or "offers",
+        sha256=hashlib.sha256(content).hexdigest(),
+        content=content,
+        dry_run=dry_run,
+        partial=partial,
+        state=ImportState.DONE,
+        row_count=len(rows),
+        accepted_count=len(good),
+        rejected_count=len(rows) - len(good),
+        created_at=now,
+        finished_at=now,
+    )
+    offer_import.rows = [result for row in rows for result in _results(sheet.name, row)]
+    session.add(offer_import)
+    session.flush()
+    return offer_import
+
+
+def corrected_file(session: Session, *, principal: Principal, import_id: uuid.UUID, now: dt.datetime) -> bytes:
+    """The file as an XLSX with what is wrong in a last column; rows whose offers were posted are left out.
+
+    :raises NotFound: the asker's firm has sent no such file.
+    """
+    offer_import = find_import(session, principal=principal, import_id=import_id)
+    if offer_import.content is None:
+        raise NotFound("the file of this import is not kept")
+    sheet = read_sheet(offer_import.content, filename=offer_import.filename)
+    errors: dict[int, list[str]] = defaultdict(list)
+    posted = set()
+    for row in offer_import.rows:
+        if row.outcome is RowOutcome.REJECTED:
+            errors[row.row].append(f"{row.column or ''}: {said(row, Language.CHINESE)} / {said(row, Language.ENGLISH)}")
+        elif row.offer_id is not None:
+            posted.add(row.row)
+    wanted = [number for number, _ in sheet.rows if number not in posted]
+    texts = {number: "\n".join(lines) for number, lines in errors.items()}
+    return offer_sheet.corrected(sheet, errors=texts, rows=wanted, now=now)
+
+
+def said(row: OfferImportRow, language: Language) -> str:
+    """What is wrong with a rejected row, in words: what was found and what was expected."""
+    wanted = expected(row.code, row.params or {}, language) if row.code else row.expected
+    if language is Language.ENGLISH:
+        return f"found {row.found}; expected {wanted}"
+    return f"填写为“{row.found}”，应为{wanted}"
+
+
+def _checked_rows(sheet: OfferSheet, where: Layout, admitted: Admission, *, now: dt.datetime) -> list[_Row]:
+    reader = RowReader(sheet, where, admitted)
+    seen: dict[tuple[str, ...], int] = {}
+    references: dict[str, int] = {}
+    rows = []
+    for number, cells in sheet.rows:
+        if _is_example(cells, where):
+            continue
+        row = _Row(number)
+        rows.append(row)
+        statement, faults = reader.read(number, cells)
+        if statement is not None:
+            terms = stated(statement, horizon=admitted.round.horizon)
+            faults = check(terms, admitted=admitted, now=now)
+            faults += _repeated(number, cells, terms, seen, references)
+            row.terms = None if faults else terms
+        row.faults = [(where.title(fault.field), fault) for fault in faults]
+    return rows
+
+
+def _is_example(cells: list[Cell], where: Layout) -> bool:
+    position = where.fields.get("reference")
+    return position is not None and position < len(cells) and text(cells[position]).upper().startswith(EXAMPLES)
+
+
+def _repeated(
+    number: int, cells: list[Cell], terms: OfferTerms, seen: dict[tuple[str, ...], int], references: dict[str, int]
+) -> list[OfferFault]:
+    """A row that says the same as one before it, or bears its reference."""
+    content = tuple(text(cell) for cell in cells)
+    if (first := seen.setdefault(content, number)) != number:
+        return [_repeats("row", "the same row 重复行", first)]
+    if terms.reference is not None and (first := references.setdefault(terms.reference, number)) != number:
+        return [_repeats("reference", terms.reference, first)]
+    return []
+
+
+def _repeats(field_name: str, found: str, first: int) -> OfferFault:
+    return OfferFault(field=field_name, found=found, code="row_once", params={"row": str(first)})
+
+
+def _results(sheet: str, row: _Row) -> list[OfferImportRow]:
+    if row.terms is not None:
+        return [
+            OfferImportRow(
+                sheet=sheet,
+                row=row.number,
+                outcome=RowOutcome.ACCEPTED,
+                offer_id=row.offer.id if row.offer is not None else None,
+            )
+        ]
+    first_of_column: dict[str | None, OfferFault] = {}
+    for column, fault in row.faults:
+        first_of_column.setdefault(column, fault)
+    return [
+        OfferImportRow(
+            sheet=sheet,
+            row=row.number,
+            column=column,
+            outcome=RowOutcome.REJECTED,
+            found=fault.found[:LONGEST_FOUND],
+            code=fault.code,
+            params=dict(fault.params),
+            expected=fault.expected(Language.ENGLISH),
+        )
+        for column, fault in first_of_column.items()
+    ]
