@@ -27,7 +27,9 @@ class Cleared:
     rounds: int
 
 
-def clear(market: Market, lanes: Lanes, engine: type[Engine], progress: Callable[[int, float], None]) -> Cleared:
+def clear(
+    market: Market, lanes: Lanes, engine: type[Engine], progress: Callable[[int, float], None] | None = None
+) -> Cleared:
     """The welfare optimum over all candidates of all lanes.
 
     `progress` is called with (round, largest reduced cost) after each pass.
@@ -42,6 +44,7 @@ def clear(market: Market, lanes: Lanes, engine: type[Engine], progress: Callable
         pricing = Values(market, lanes, duals).best()
         rounds += 1
         worst = float(pricing.reduced.max(initial=0.0))
-        progress(rounds, worst)
+        if progress is not None:
+            progress(rounds, worst)
         if worst <= TIE or not program.add(best_candidates(lanes, pricing)):
             return Cleared(program=program, point=point, duals=duals, rounds=rounds)

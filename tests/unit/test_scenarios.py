@@ -1,0 +1,102 @@
+"""What-if copies and criticality: against clearing the changed market from scratch."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from market.errors import InvalidValue
+from market.periods import Horizon
+from matching.criticality import criticality
+from matching.run import run
+from matching.scenarios import difference, with_price, with_quantity, with_quota, without_firm
+from matching.snapshot import Conversion, ConversionInput, Corridor, Grade, Offer, Side, Snapshot
+
+CARBONATE, CATHODE = "lithium_carbonate", "cathode_LFP"
+
+
+def offer(label: str, side: Side, product: str, quantity: int, price: int) -> Offer:
+    return Offer(
+        offer=label,
+        side=side,
+        firm=f"firm {label}",
+        product=product,
+        grade="g",
+        region="north" if side is Side.SELL else "south",
+        quantity=(quantity, quantity),
+        price=(Decimal(price), Decimal(price)),
+    )
+
+
+@pytest.fixture
+def chain() -> Snapshot:
+    """Two carbonate sellers, one cathode maker, two cathode buyers, and carbonate sold on its own."""
+    return Snapshot(
+        horizon=Horizon.parse(["2027-Q1", "2027-Q2"]),
+        grades=tuple(Grade(product=p, grade="g", rank=1, lot=Decimal(1), unit="t") for p in (CARBONATE, CATHODE)),
+        offers=(
+            offer("S1", Side.SELL, CARBONATE, 30, 50_000),
+            offer("S2", Side.SELL, CARBONATE, 30, 58_000),
+            offer("B1", Side.BUY, CATHODE, 100, 30_000),
+            offer("B2", Side.BUY, CATHODE, 80, 27_000),
+            offer("B3", Side.BUY, CARBONATE, 10, 60_000),
+        ),
+        conversions=(
+            Conversion(
+                conversion="K",
+                firm="firm K",
+                region="north",
+                product=CATHODE,
+                grade="g",
+                capacity=(150, 150),
+                fee=(Decimal(8_000), Decimal(8_000)),
+                inputs=(ConversionInput(product=CARBONATE, grade="g", quantity_per_output=Decimal("0.25")),),
+            ),
+        ),
+        freight={("*", "north", "south"): Decimal(100)},
+    )
+
+
+def test_criticality_is_the_welfare_lost_by_a_clearing_without_the_firm(chain: Snapshot) -> None:
+    whole = float(run(chain).certificate.dual_bound)
+    ranked = criticality(chain, 10)
+    assert {missed.firm for missed in ranked} == {f"firm {name}" for name in ("S1", "S2", "B1", "B2", "B3", "K")}
+    for missed in ranked:
+        left = float(run(without_firm(chain, missed.firm)).certificate.dual_bound)
+        assert missed.welfare_lost == pytest.approx(whole - left, rel=1e-7, abs=0.01)
+    assert [missed.welfare_lost for missed in ranked] == sorted((m.welfare_lost for m in ranked), reverse=True)
+
+
+def test_without_the_converter_all_its_cathode_is_lost(chain: Snapshot) -> None:
+    lost = next(missed for missed in criticality(chain, 10) if missed.firm == "firm K").volume_lost
+    made = sum(c.rate * (c.last - c.first + 1) for c in run(chain).contracts if c.seller == "K")
+    assert lost[CATHODE] == pytest.approx(made)
+
+
+def test_a_quota_costs_welfare_and_names_the_products_that_shrink(chain: Snapshot) -> None:
+    quota = Corridor(product=CATHODE, origin="north", destination="south", position=None, limit=Decimal(40))
+    tight = with_quota(chain, quota)
+    change = difference((chain, run(chain)), (tight, run(tight)))
+    assert change.welfare < 0
+    assert change.volume[CATHODE] == 2 * 40 - 2 * 150
+    assert change.volume[CARBONATE] == 2 * 10 - 2 * 38  # 37.5 t for 150 t of cathode, in whole lots
+    assert change.traded_value["firm K"] < 0
+
+
+def test_half_an_offer_and_a_moved_price_are_cleared_as_written(chain: Snapshot) -> None:
+    half = with_quantity(chain, "S1", Fraction(1, 2))
+    assert next(o for o in half.offers if o.offer == "S1").quantity == (15, 15)
+    dear = with_price(chain, "K", Decimal(5_000))
+    assert dear.conversions[0].fee == (Decimal(13_000), Decimal(13_000))
+    change = difference((chain, run(chain)), (dear, run(dear)))
+    assert change.welfare < 0
+    assert difference((chain, run(chain)), (chain, run(chain))).volume == {}
+
+
+@pytest.mark.parametrize("changed", [lambda s: without_firm(s, "nobody"), lambda s: with_price(s, "X", Decimal(1))])
+def test_what_is_not_there_is_named(chain: Snapshot, changed: object) -> None:
+    assert callable(changed)
+    with pytest.raises(InvalidValue, match="nobody|X"):
+        changed(chain)
