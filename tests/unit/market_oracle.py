@@ -1,13 +1,11 @@
 """A second opinion on small markets: every candidate written out, one dense programme, no generation of columns.
 
-It reads a snapshot's records with plain loops and follows the problem as it is stated, not as it is solved elsewhere;
-checks of an answer are in exact arithmetic.
+It reads a snapshot's records with plain loops and follows the problem as it is stated, not as it is solved elsewhere.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -17,13 +15,11 @@ from statistics import median
 import numpy as np
 from scipy.optimize import linprog
 
-from matching.answer import PRICE_STEP, Contract
 from matching.snapshot import Bound, Conversion, ConversionInput, Offer, Side, Snapshot
 
 SAME = 1e-7  # optima nearer than this, relative to their size, are the same
 SLACK = 1e-9  # with which a reached optimum is held, relative; ten times the solver's own for small ones
 SETTLED = 1e-4  # a filled share that can rise by no more than this cannot rise
-HALF_STEP = Fraction(PRICE_STEP) / 2
 
 Row = tuple[dict[int, float], float]  # coefficients by variable, right-hand side of <=
 
@@ -98,18 +94,17 @@ class Oracle:
         wanted = need or buyer
         if seller.product != wanted.product:
             return False
-        if self.rank[seller.product, seller.grade] < self.rank[wanted.product, wanted.grade]:
-            return False
-        if {seller.firm, buyer.firm} in [set(pair) for pair in self.snapshot.exclusions]:
-            return False
-        if isinstance(buyer, Offer):
-            if buyer.approved_firms is not None and seller.firm not in buyer.approved_firms:
-                return False
-            if not all(self._meets(seller, name, value) for name, value in buyer.specification.items()):
-                return False
-            if not all(name in seller.certificates for name in buyer.certificates):
-                return False
-        return freight(self.snapshot, seller.product, seller.region, buyer.region) is not None
+        serves = self.rank[seller.product, seller.grade] >= self.rank[wanted.product, wanted.grade]
+        excluded = {seller.firm, buyer.firm} in [set(pair) for pair in self.snapshot.exclusions]
+        carried = freight(self.snapshot, seller.product, seller.region, buyer.region) is not None
+        accepted = not isinstance(buyer, Offer) or self._accepts(buyer, seller)
+        return serves and not excluded and carried and accepted
+
+    def _accepts(self, buyer: Offer, seller: Party) -> bool:
+        """What a demand asks of a supplier beside the grade."""
+        approved = buyer.approved_firms is None or seller.firm in buyer.approved_firms
+        meets = all(self._meets(seller, name, value) for name, value in buyer.specification.items())
+        return approved and meets and all(name in seller.certificates for name in buyer.certificates)
 
     def _meets(self, seller: Party, name: str, value: Decimal) -> bool:
         given = seller.specification.get(name)
@@ -210,7 +205,7 @@ class Oracle:
 
     def _share_rows(self, period: int) -> Iterator[Row]:
         for (name, group), cap in self.share_caps(period).items():
-            members = [k for k in self._of(period, buyer=name) if self._supplier_of(self.candidates[k].seller) == group]
+            members = [k for k in self._of(period, buyer=name) if self.supplier_of(self.candidates[k].seller) == group]
             yield dict.fromkeys(members, 1.0), float(cap)
 
     def _corridor_rows(self, period: int) -> Iterator[Row]:
@@ -218,14 +213,14 @@ class Oracle:
             members = [
                 k
                 for k in self._of(period, product=product)
-                if self._regions(self.candidates[k].seller, self.candidates[k].buyer) == (origin, destination)
+                if self.regions_of(self.candidates[k].seller, self.candidates[k].buyer) == (origin, destination)
             ]
             yield dict.fromkeys(members, 1.0), float(cap)
 
-    def _supplier_of(self, name: str) -> str:
+    def supplier_of(self, name: str) -> str:
         return supplier(self.snapshot, self.party(name).firm)
 
-    def _regions(self, seller: str, buyer: str) -> tuple[str, str]:
+    def regions_of(self, seller: str, buyer: str) -> tuple[str, str]:
         return self.party(seller).region, self.party(buyer).region
 
     def party(self, name: str) -> Party:
@@ -242,7 +237,7 @@ class Oracle:
                 given = sum(
                     c.quantity[period]
                     for c in self.snapshot.commitments
-                    if c.buy == name and self._supplier_of(c.sell) == group
+                    if c.buy == name and self.supplier_of(c.sell) == group
                 )
                 caps[name, group] = max(0, int(Fraction(offer.max_share) * offer.quantity[period]) - given)
         return caps
@@ -255,7 +250,7 @@ class Oracle:
                 key = quota.product, quota.origin, quota.destination
                 caps[key] = min(caps.get(key, 10**9), int(Fraction(quota.limit) / self.lot[quota.product]))
         for c in self.snapshot.commitments:
-            key = self.offers[c.sell].product, *self._regions(c.sell, c.buy)
+            key = self.offers[c.sell].product, *self.regions_of(c.sell, c.buy)
             if key in caps:
                 caps[key] = max(0, caps[key] - c.quantity[period])
         return caps
@@ -293,9 +288,7 @@ class Oracle:
         for at, (coefficients, _) in enumerate(rows):
             for variable, value in coefficients.items():
                 matrix[at, variable] = value
-        found = linprog(-objective, A_ub=matrix, b_ub=[rhs for _, rhs in rows], method="highs")
-        assert found.status == 0, found.message
-        return -float(found.fun), np.asarray(found.x)
+        return _maximum(objective, matrix, [rhs for _, rhs in rows])
 
     @cached_property
     def welfare(self) -> float:
@@ -351,11 +344,9 @@ class Oracle:
         for at, measure in enumerate(measures, start=len(all_rows)):
             matrix[at, :-1], matrix[at, -1] = -measure, 1.0
         objective = np.zeros(self.variables + 1)
-        objective[-1] = -1.0
+        objective[-1] = 1.0
         rhs = [limit for _, limit in all_rows] + [0.0] * len(measures)
-        found = linprog(objective, A_ub=matrix, b_ub=rhs, method="highs")
-        assert found.status == 0, found.message
-        return max(0.0, -float(found.fun))
+        return max(0.0, _maximum(objective, matrix, rhs)[0])
 
     # Prices of a market of one period without limits
 
@@ -371,10 +362,8 @@ class Oracle:
         ends = []
         for sign in (1.0, -1.0):
             objective = np.zeros(len(at))
-            objective[at[name]] = sign
-            found = linprog(objective, A_ub=rows, b_ub=rhs, method="highs")
-            assert found.status == 0, found.message
-            ends.append(sign * float(found.fun))
+            objective[at[name]] = -sign
+            ends.append(-sign * _maximum(objective, rows, rhs)[0])
         seller = self.offers[name]
         low, high = (float(seller.price[0]) + end / float(self.lot[seller.product]) for end in ends)
         return low, high
@@ -428,111 +417,14 @@ class Oracle:
         return fees
 
 
+def _maximum(objective: np.ndarray, rows: np.ndarray, limits: Sequence[float]) -> tuple[float, np.ndarray]:
+    """The greatest value of an objective over variables of at least zero with `rows` @ variables <= `limits`."""
+    found = linprog(-objective, A_ub=rows, b_ub=limits, method="highs")
+    if found.fun is None:  # presolve may call a very thin set empty
+        found = linprog(-objective, A_ub=rows, b_ub=limits, method="highs", options={"presolve": False})
+    assert found.fun is not None, found.message
+    return -float(found.fun), np.asarray(found.x)
+
+
 def label(party: Party) -> str:
     return party.offer if isinstance(party, Offer) else party.conversion
-
-
-# Checks of contracts, exact
-
-
-def faults(snapshot: Snapshot, contracts: Sequence[Contract]) -> list[str]:
-    """Every rule of the market that the contracts break, in words."""
-    oracle = Oracle(snapshot)
-    allowed = {(c.seller, c.buyer, c.product, c.first, c.last) for c in oracle.candidates}
-    found = []
-    for c in contracts:
-        if (c.seller, c.buyer, c.product, c.first, c.last) not in allowed:
-            found.append(f"{c} is no candidate")
-        elif c.rate < 1:
-            found.append(f"{c} has no rate")
-        else:
-            found += _price_faults(oracle, c)
-    for t in oracle.periods:
-        found += _quantity_faults(oracle, contracts, t)
-    return found
-
-
-def _price_faults(oracle: Oracle, c: Contract) -> Iterator[str]:
-    seller, buyer = oracle.party(c.seller), oracle.party(c.buyer)
-    window, length = slice(c.first, c.last + 1), c.last - c.first + 1
-    if c.freight != oracle.freight(seller, buyer) or c.price_delivered != c.price_ex_works + c.freight:
-        yield f"{c}: freight or delivered price is wrong"
-    if isinstance(seller, Offer):
-        ask = sum(map(Fraction, seller.price[window]), Fraction(0)) / length
-        if Fraction(c.price_ex_works) < ask - HALF_STEP:
-            yield f"{c} is below the ask {float(ask)}"
-    if isinstance(buyer, Offer):
-        bid = sum(map(Fraction, buyer.price[window]), Fraction(0)) / length
-        if Fraction(c.price_delivered) > bid + HALF_STEP:
-            yield f"{c} is above the bid {float(bid)}"
-
-
-def _quantity_faults(oracle: Oracle, contracts: Sequence[Contract], t: int) -> Iterator[str]:
-    live = [c for c in contracts if c.first <= t <= c.last]
-    used: dict[object, int] = defaultdict(int)
-    for c in live:
-        used[c.seller] += c.rate
-        used[c.buyer, c.product] += c.rate
-        used["share", c.buyer, oracle._supplier_of(c.seller)] += c.rate
-        used["corridor", c.product, *oracle._regions(c.seller, c.buyer)] += c.rate
-    for name, offer in oracle.offers.items():
-        taken = used[name] if offer.side is Side.SELL else used[name, offer.product]
-        if taken > oracle.free[name][t]:
-            yield f"{name} in {t}: {taken} lots, {oracle.free[name][t]} free"
-    for (name, group), cap in oracle.share_caps(t).items():
-        if used["share", name, group] > cap:
-            yield f"share of {group} at {name} in {t} above {cap}"
-    for key, cap in oracle.corridor_caps(t).items():
-        if used["corridor", *key] > cap:
-            yield f"corridor {key} in {t} above {cap}"
-    for name, conversion in oracle.conversions.items():
-        if used[name] > conversion.capacity[t]:
-            yield f"{name} in {t}: {used[name]} lots, capacity {conversion.capacity[t]}"
-        for need in conversion.inputs:
-            wanted = used[name] * oracle.lot[conversion.product] * Fraction(need.quantity_per_output)
-            at_hand = Fraction(need.own_stock) + used[name, need.product] * oracle.lot[need.product]
-            if wanted > at_hand:
-                yield f"{name} in {t}: needs {wanted} of {need.product}, has {at_hand}"
-
-
-def fees_short(snapshot: Snapshot, contracts: Sequence[Contract]) -> Mapping[str, Fraction]:
-    """By how much each conversion earns less than its fee over the horizon, CNY, beyond what whole lots explain.
-
-    Inputs are bought in whole lots: less than one lot of each contract for inputs may lie unprocessed in a period.
-    """
-    oracle = Oracle(snapshot)
-    short = {}
-    for name, conversion in oracle.conversions.items():
-        earned = Fraction(0)
-        for c in contracts:
-            amount = (c.last - c.first + 1) * oracle.lot[c.product]
-            if c.seller == name:
-                fee = sum(map(Fraction, conversion.fee[c.first : c.last + 1]), Fraction(0)) / (c.last - c.first + 1)
-                earned += c.rate * amount * (Fraction(c.price_ex_works) - fee + HALF_STEP)
-            if c.buyer == name:
-                earned -= c.rate * amount * (Fraction(c.price_delivered) - HALF_STEP)
-                earned += amount * Fraction(c.price_delivered)
-        if earned < 0:
-            short[name] = -earned
-    return short
-
-
-def welfare_of(snapshot: Snapshot, contracts: Sequence[Contract]) -> Fraction:
-    """Bids less asks, freight and fees, CNY over the horizon, exact."""
-    oracle = Oracle(snapshot)
-    total = Fraction(0)
-    for c in contracts:
-        seller, buyer = oracle.party(c.seller), oracle.party(c.buyer)
-        for t in range(c.first, c.last + 1):
-            worth = -Fraction(c.freight)
-            worth += Fraction(buyer.price[t]) if isinstance(buyer, Offer) else Fraction(0)
-            worth -= Fraction(seller.price[t]) if isinstance(seller, Offer) else Fraction(seller.fee[t])
-            total += worth * c.rate * oracle.lot[c.product]
-    return total
-
-
-def filled_lots(contracts: Sequence[Contract], name: str, periods: int) -> list[int]:
-    """Lots per period of an offer, or of a conversion's output."""
-    sells = any(c.seller == name for c in contracts)
-    mine = [c for c in contracts if (c.seller if sells else c.buyer) == name]
-    return [sum(c.rate for c in mine if c.first <= t <= c.last) for t in range(periods)]

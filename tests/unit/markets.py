@@ -125,10 +125,11 @@ def _ruled(draw: st.DrawFn, found: Offer) -> Offer:
     """The same offer with rules of its own: share, specification, certificate, approved list, freight in the price."""
     if found.side is Side.SELL:
         # Most sellers guarantee and hold what some buyers ask for.
-        certificates = draw(st.sampled_from(({"iso": None}, {"iso": None}, {"iso": 0}, {})))
+        held: list[dict[str, int | None]] = [{"iso": None}, {"iso": None}, {"iso": 0}, {}]
         assay = {"assay": Decimal("99.5"), "moisture": Decimal("0.2")}
         specification = draw(st.sampled_from((assay, assay, {"assay": Decimal("99.2")})))
         included = draw(rarely())
+        certificates = draw(st.sampled_from(held))
         return replace(found, certificates=certificates, specification=specification, freight_included=included)
     rule = draw(
         st.sampled_from(("none", "none", "share", "share", "specification", "certificate", "approved", "freight"))

@@ -1,0 +1,113 @@
+"""Block terms: minimum rate, all-or-none and exclusive groups are kept, and whom they cost a contract is told so."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from matching.answer import Answer, Reason
+from matching.run import run
+from matching.snapshot import Offer, Snapshot
+
+from .market_checks import faults
+from .market_oracle import Oracle
+from .markets import buy, markets, sell, snapshot
+
+
+def result_of(answer: Answer) -> dict[str, tuple[tuple[int, ...], Reason]]:
+    return {result.offer: (result.filled, result.reason) for result in answer.results}
+
+
+def test_a_minimum_rate_is_kept_by_the_larger_seller() -> None:
+    market = snapshot(sell("s1", [60], "50"), sell("s2", [30], "50"), buy("b", [60], "70", min_rate=50))
+    answer = run(market)
+    assert [(c.seller, c.rate) for c in answer.contracts] == [("s1", 60)]
+
+
+def test_a_minimum_rate_that_nobody_can_meet_is_told_as_paradoxical() -> None:
+    market = snapshot(sell("s1", [30], "50"), sell("s2", [30], "50"), buy("b", [60], "70", min_rate=50))
+    answer = run(market)
+    assert answer.contracts == ()
+    assert result_of(answer)["b"] == ((0,), Reason.PARADOXICALLY_REJECTED)
+
+
+def test_all_or_none_is_all() -> None:
+    market = snapshot(sell("s1", [50], "50", all_or_none=True), sell("s2", [50], "60"), buy("b", [80], "70"))
+    assert result_of(run(market)) == {
+        "s1": ((50,), Reason.MATCHED),
+        "s2": ((30,), Reason.MATCHED),
+        "b": ((80,), Reason.MATCHED),
+    }
+
+
+def test_all_or_none_is_none_where_there_is_no_taker_for_all() -> None:
+    answer = run(snapshot(sell("s1", [50], "50", all_or_none=True), sell("s2", [50], "60"), buy("b", [40], "70")))
+    assert result_of(answer) == {
+        "s1": ((0,), Reason.PARADOXICALLY_REJECTED),
+        "s2": ((40,), Reason.MATCHED),
+        "b": ((40,), Reason.MATCHED),
+    }
+    assert answer.certificate.uncertified == ("s1",)
+
+
+def test_of_an_exclusive_group_one_is_taken() -> None:
+    market = snapshot(
+        sell("s1", [50], "50", firm="Ada", group="tender"),
+        sell("s2", [30], "50", firm="Ada", group="tender"),
+        sell("s3", [10], "50", firm="Bela", group="tender"),
+        buy("b", [100], "70"),
+    )
+    assert result_of(run(market)) == {
+        "s1": ((50,), Reason.MATCHED),
+        "s2": ((0,), Reason.PARADOXICALLY_REJECTED),
+        "s3": ((10,), Reason.MATCHED),
+        "b": ((60,), Reason.MATCHED),
+    }
+
+
+@st.composite
+def block_markets(draw: st.DrawFn) -> Snapshot:
+    market = draw(markets(rules=False))
+
+    def termed(offer: Offer) -> Offer:
+        return replace(
+            offer,
+            min_rate=draw(st.sampled_from((0, 0, 2, 4))),
+            all_or_none=draw(st.sampled_from((False, False, True))),
+            group=draw(st.sampled_from(("", "", "tender"))),
+        )
+
+    return replace(market, offers=tuple(termed(offer) for offer in market.offers), commitments=())
+
+
+@settings(max_examples=60, derandomize=True)
+@given(block_markets())
+def test_block_terms_are_always_kept(market: Snapshot) -> None:
+    answer = run(market)
+    offers = {offer.offer: offer for offer in market.offers}
+    assert faults(market, answer.contracts) == []
+    assert answer.certificate.holds
+    for contract in answer.contracts:
+        assert contract.rate >= max(offers[contract.seller].min_rate, offers[contract.buyer].min_rate)
+    groups: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for result in answer.results:
+        offer = offers[result.offer]
+        if any(result.filled):
+            groups[offer.firm, offer.group].add(offer.offer)
+            assert not offer.all_or_none or result.filled == offer.quantity
+    assert all(len(taken) == 1 for (_, group), taken in groups.items() if group)
+    assert set(answer.certificate.uncertified) == {
+        o.offer for o in market.offers if o.min_rate > 1 or o.all_or_none or o.group
+    }
+
+
+@settings(max_examples=30, derandomize=True)
+@given(block_markets())
+def test_whoever_has_a_lane_is_never_told_that_there_is_none(market: Snapshot) -> None:
+    candidates = Oracle(market).candidates
+    sides = {c.seller for c in candidates} | {c.buyer for c in candidates}
+    for result in run(market).results:
+        assert (result.reason is Reason.NO_ELIGIBLE_LANE) == (result.offer not in sides)
