@@ -17,7 +17,8 @@ from itertools import combinations_with_replacement, product
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.models import Certificate, Firm, FirmExclusion, Offer, OfferExclusion
+from app.models import Certificate, FirmExclusion, Offer, OfferExclusion
+from app.operations.affiliates import topmost_parents
 from market.periods import Horizon
 
 OfferFirms = Mapping[uuid.UUID, tuple[uuid.UUID, str | None]]  # offer -> its firm, its exclusive group
@@ -47,7 +48,7 @@ def firm_names(session: Session, *, round_id: uuid.UUID, offers: OfferFirms) -> 
         pairs |= set(map(frozenset, product(of_firm.get(firm, ()), of_firm.get(other, ()))))
     for offer, firms in excluded.items():
         pairs |= {frozenset({of_offer[offer], name}) for firm in firms for name in of_firm.get(firm, ())}
-    root = _topmost(session)
+    root = topmost_parents(session)
     return FirmNames(
         of_offer=of_offer,
         of_firm={firm: frozenset(names) for firm, names in of_firm.items()},
@@ -84,18 +85,6 @@ def _name(firm: uuid.UUID, excluded: frozenset[uuid.UUID]) -> str:
         return str(firm)
     digest = hashlib.sha256(" ".join(sorted(map(str, excluded))).encode()).hexdigest()
     return f"{firm}/{digest[:16]}"
-
-
-def _topmost(session: Session) -> dict[uuid.UUID, uuid.UUID]:
-    """The topmost parent of every firm."""
-    parent: dict[uuid.UUID, uuid.UUID | None] = dict(session.execute(sa.select(Firm.id, Firm.parent_id)).all())
-    found: dict[uuid.UUID, uuid.UUID] = {}
-    for firm in parent:
-        seen = [firm]
-        while (above := parent[seen[-1]]) is not None and above not in seen:
-            seen.append(above)
-        found[firm] = seen[-1]
-    return found
 
 
 Validity = tuple[uuid.UUID | None, dt.date, dt.date]  # site or the whole firm, first day, last day
