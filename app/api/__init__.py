@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.api import api_keys, docs, offer_imports, offers, versions
+from app.api import api_keys, docs, firms, offer_imports, offers, reference, rounds, users, versions
 from app.api.conventions import make_api
 
 BLUEPRINTS = (
@@ -12,6 +12,10 @@ BLUEPRINTS = (
     offers.blueprint,
     offers.sealed,
     offer_imports.blueprint,
+    *rounds.BLUEPRINTS,
+    *firms.BLUEPRINTS,
+    users.blueprint,
+    *reference.BLUEPRINTS,
 )
 
 

@@ -101,6 +101,11 @@ def put_each(
     return results
 
 
+def visible(model: type[RowT]) -> sa.Select[RowT]:
+    """Reference data are open to all who are signed in."""
+    return sa.select(model)
+
+
 def one(session: Session, model: type[RowT], **key: Any) -> RowT:
     """The row with this key.
 
