@@ -58,6 +58,8 @@ def refused(market: Snapshot) -> set[Requirement]:
         ({}, {"specification": {"assay": Decimal("99.5")}}, {Requirement.SPECIFICATION}),
         ({"certificates": {"iso": None}}, {"certificates": {"iso": None}}, set()),
         ({"certificates": {"iso": 0}}, {"certificates": {"iso": None}}, set()),
+        # Valid when the contract begins is enough.
+        ({"certificates": {"iso": 0}, "min_term": 2}, {"certificates": {"iso": None}}, set()),
         ({"certificates": {"other": None}}, {"certificates": {"iso": None}}, {Requirement.CERTIFICATE}),
         ({"firm": "Ada"}, {"approved_firms": frozenset({"Ada"})}, set()),
         ({"firm": "Ada"}, {"approved_firms": frozenset({"Bela"})}, {Requirement.EXCLUSION}),
