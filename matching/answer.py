@@ -21,6 +21,7 @@ class Reason(StrEnum):
     CAPACITY_EXHAUSTED_PRO_RATA = "capacity_exhausted_pro_rata"
     LIMITED_BY_SHARE = "limited_by_share"
     LIMITED_BY_CORRIDOR = "limited_by_corridor"
+    LIMITED_BY_POLICY = "limited_by_policy"
     INPUT_NOT_AVAILABLE = "input_not_available"
     PARADOXICALLY_REJECTED = "paradoxically_rejected"
 
@@ -66,8 +67,8 @@ class ShadowPrice:
 
     `kind` and `subject`: "offer" (offer); "output" (conversion), the internal value of what it makes; "input"
     (conversion, product), the internal value of what it takes; "conversion" (conversion), the rent of its capacity;
-    "share" (offer, supplier); "corridor" (product, from, to); "hub" (product, grade, region), the ex-works price at
-    which one more lot would be taken there.
+    "share" (offer, supplier); "corridor" (product, from, to); "ceiling" (product, supplier); "hub" (product, grade,
+    region), the ex-works price at which one more lot would be taken there.
     """
 
     kind: str

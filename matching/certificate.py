@@ -18,7 +18,8 @@ from .accounts import HALF_STEP, accounts, freight_of, mean_price
 from .answer import PRICE_STEP, Certificate, Contract, ShadowPrice
 from .blocks import partly_filled, trading_groups
 from .graph import sub_markets
-from .lanes import UNLIMITED, Lanes, find_lanes
+from .lanes import Lanes, find_lanes
+from .limits import UNLIMITED
 from .pricing import Duals, Values, conversion_margin
 from .shadow_prices import read_duals
 from .sides import Floats, Ints, Market, build
@@ -171,8 +172,8 @@ def _limit_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
             yield f"{side.label[position]} in {labels[t]}: {used[position, t]} lots {of}, {limit} free"
     for f, family in enumerate(lanes.families):
         for t in np.flatnonzero((tally.moved[f] > family.limit) & (family.limit < UNLIMITED)):
-            name = (market.buyers.label if family.kind == "share" else market.products)[family.subject]
-            yield f"{family.kind} of {name} in {labels[t]}: {tally.moved[f, t]} lots, limit {family.limit[t]}"
+            name = " / ".join(family.subject)
+            yield f"{family.kind} {name} in {labels[t]}: {tally.moved[f, t]} lots, limit {family.limit[t]}"
     for m, conversion in enumerate(market.conversions):
         for t in range(market.periods):
             sold, makeable = int(tally.sold[market.sellers.offers + m, t]), tally.makeable(m, t)

@@ -13,10 +13,16 @@ import numpy as np
 
 from .answer import PRICE_STEP, Contract, OfferResult, Reason
 from .lanes import Lanes, Requirement, refusals
+from .limits import KINDS, LimitKind
 from .prices import PriceRange
 from .pricing import Values
 from .sides import Floats, Ints, Market, MarketSide
 
+LIMITED_BY = {
+    LimitKind.SHARE: Reason.LIMITED_BY_SHARE,
+    LimitKind.CORRIDOR: Reason.LIMITED_BY_CORRIDOR,
+    LimitKind.CEILING: Reason.LIMITED_BY_POLICY,
+}
 NEAR = 1e-7  # relative prices nearer than this are told as equal: shadow prices come rounded as they are written
 
 
@@ -71,12 +77,12 @@ def _unfilled(values: Values, lane: int, window: int, gain: float) -> tuple[Reas
     """Why an offer with lanes got nothing, from its best lane and window."""
     if gain > NEAR:  # a block term kept it, or the only offer it could meet, out of the market
         return Reason.PARADOXICALLY_REJECTED, 0.0
+    here = np.array([lane])
+    rents = [float(values.rent(here, window, kind)[0]) / values.length[window] for kind in range(len(KINDS))]
+    if gain + sum(rents) > NEAR:
+        return LIMITED_BY[KINDS[int(np.argmax(rents))]], 0.0
     if gain >= -NEAR:
         return Reason.CAPACITY_EXHAUSTED_PRO_RATA, 0.0
-    here = np.array([lane])
-    rents = [float(values.rent(here, window, kind)[0]) / values.length[window] for kind in (0, 1)]
-    if gain + sum(rents) > NEAR:
-        return (Reason.LIMITED_BY_SHARE if rents[0] >= rents[1] else Reason.LIMITED_BY_CORRIDOR), 0.0
     return Reason.OUT_OF_THE_MONEY, -gain
 
 

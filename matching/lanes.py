@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from fractions import Fraction
 
 import numpy as np
 
+from .limits import LimitFamily, limit_families
 from .sides import Bools, Floats, Ints, Market, MarketSide
 
 PAIRS_PER_BLOCK = 4_000_000  # bounds the memory of one eligibility table to a few tens of MB
-NO_FAMILY = -1
 
 
 class Requirement(StrEnum):
@@ -26,23 +25,6 @@ class Requirement(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LimitFamily:
-    """A limit beside the two quantities of a contract, with one value per period (lots).
-
-    Kind "share": what one supplier (`other`: firm group) may give one buying position (`subject`).
-    Kind "corridor": what may move of a product (`subject`) from one region to another (`other`: two indices).
-    """
-
-    kind: str
-    subject: int
-    other: tuple[int, ...]
-    limit: Ints  # [T], a large number where nothing limits
-
-
-UNLIMITED = np.iinfo(np.int64).max // 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Lanes:
     """All eligible pairs; L lanes. `freight` is CNY per lot and period; `latest_start` the last position at which a
     contract may begin (certificates); `family` holds the limit families of a lane, NO_FAMILY where none."""
@@ -51,7 +33,7 @@ class Lanes:
     buyer: Ints  # [L]
     freight: Floats  # [L]
     latest_start: Ints  # [L]
-    family: Ints  # [L, 2] share, corridor
+    family: Ints  # [L, one column a kind of limit]
     families: tuple[LimitFamily, ...]
 
     def __len__(self) -> int:
@@ -157,90 +139,16 @@ def find_lanes(market: Market, left_out: frozenset[tuple[str, str]] = frozenset(
     origin, destination = market.sellers.region[seller], market.buyers.region[buyer]
     product = market.sellers.product[seller]
     freight = np.where(free, 0.0, market.freight[product, origin, destination])
-    share, families = _shares(market, seller, buyer)
-    corridor, families = _corridors(market, product, origin, destination, families)
+    family, families = limit_families(market, seller, buyer)
     return Lanes(
         seller=seller,
         buyer=buyer,
         freight=freight,
         latest_start=_joined(latest),
-        family=np.stack([share, corridor], axis=1),
-        families=tuple(families),
+        family=family,
+        families=families,
     )
 
 
 def _joined(parts: list[Ints]) -> Ints:
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
-
-
-def _shares(market: Market, seller: Ints, buyer: Ints) -> tuple[Ints, list[LimitFamily]]:
-    """A family for every capped demand and supplier that have a lane; the cap is a share of the whole demand posted,
-    and what the supplier is already committed to deliver counts."""
-    offers = {offer.offer: offer for offer in market.snapshot.offers}
-    committed = _committed_by_supplier(market)
-    families: list[LimitFamily] = []
-    found = np.full(len(seller), NO_FAMILY, dtype=np.int64)
-    for position in range(market.buyers.offers):
-        share = market.buyers.max_share[position]
-        if share is None:
-            continue
-        mine = np.flatnonzero(buyer == position)
-        supplier = market.sellers.supplier[seller[mine]]
-        posted = offers[market.buyers.label[position]].quantity
-        cap = np.array([int(Fraction(share) * quantity) for quantity in posted], dtype=np.int64)
-        for group in np.unique(supplier):
-            found[mine[supplier == group]] = len(families)
-            taken = committed.get((position, int(group)), 0)
-            families.append(
-                LimitFamily(kind="share", subject=position, other=(int(group),), limit=np.maximum(cap - taken, 0))
-            )
-    return found, families
-
-
-def _committed_by_supplier(market: Market) -> dict[tuple[int, int], Ints]:
-    supplier = dict(zip(market.sellers.label, market.sellers.supplier.tolist(), strict=True))
-    buyer = {label: position for position, label in enumerate(market.buyers.label[: market.buyers.offers])}
-    total: dict[tuple[int, int], Ints] = {}
-    for commitment in market.snapshot.commitments:
-        if commitment.buy in buyer and commitment.sell in supplier:
-            key = buyer[commitment.buy], supplier[commitment.sell]
-            total[key] = total.get(key, 0) + np.array(commitment.quantity, dtype=np.int64)
-    return total
-
-
-def _corridors(
-    market: Market, product: Ints, origin: Ints, destination: Ints, families: list[LimitFamily]
-) -> tuple[Ints, list[LimitFamily]]:
-    """A family for every corridor with a quota, what is committed over it taken off."""
-    at = {name: position for position, name in enumerate(market.products)}
-    place = {name: position for position, name in enumerate(market.regions)}
-    limits: dict[tuple[int, int, int], Ints] = {}
-    for corridor in market.snapshot.corridors:
-        if corridor.product not in at or not {corridor.origin, corridor.destination} <= place.keys():
-            continue
-        key = at[corridor.product], place[corridor.origin], place[corridor.destination]
-        limit = limits.setdefault(key, np.full(market.periods, UNLIMITED, dtype=np.int64))
-        lots = int(Fraction(corridor.limit) / Fraction(market.lot[key[0]]))
-        where = slice(None) if corridor.position is None else corridor.position
-        limit[where] = np.minimum(limit[where], lots)
-    moved = _committed_by_corridor(market)
-    found = np.full(len(product), NO_FAMILY, dtype=np.int64)
-    for key, limit in sorted(limits.items()):
-        mine = (product == key[0]) & (origin == key[1]) & (destination == key[2])
-        found[mine] = len(families)
-        left = np.where(limit == UNLIMITED, limit, np.maximum(limit - moved.get(key, 0), 0))
-        families.append(LimitFamily(kind="corridor", subject=key[0], other=key[1:], limit=left))
-    return found, families
-
-
-def _committed_by_corridor(market: Market) -> dict[tuple[int, int, int], Ints]:
-    offers = {offer.offer: offer for offer in market.snapshot.offers}
-    at = {name: position for position, name in enumerate(market.products)}
-    place = {name: position for position, name in enumerate(market.regions)}
-    total: dict[tuple[int, int, int], Ints] = {}
-    for commitment in market.snapshot.commitments:
-        sell, buy = offers[commitment.sell], offers[commitment.buy]
-        if sell.product in at:
-            key = at[sell.product], place[sell.region], place[buy.region]
-            total[key] = total.get(key, 0) + np.array(commitment.quantity, dtype=np.int64)
-    return total

@@ -79,10 +79,9 @@ def conversion_margin(market: Market, duals: Duals) -> Floats:
     return margin
 
 
-def family_level(market: Market, lanes: Lanes, level: Floats) -> Floats:
+def family_level(lanes: Lanes, level: Floats) -> Floats:
     """[F] typical price of the product each limit family is about."""
-    products = [market.buyers.product[f.subject] if f.kind == "share" else f.subject for f in lanes.families]
-    return level[np.array(products, dtype=np.int64)]
+    return level[np.array([family.product for family in lanes.families], dtype=np.int64)]
 
 
 class Values:
@@ -101,13 +100,13 @@ class Values:
         self.seller = np.where(admissible(market.sellers, windows), _over(windows, cost), np.inf)
         self.buyer = np.where(admissible(market.buyers, windows), _over(windows, worth), -np.inf)
         # One more row of zeros at the end: lanes without a family point at -1.
-        rent = duals.family / family_level(market, lanes, level)[:, None]
+        rent = duals.family / family_level(lanes, level)[:, None]
         self.family = np.concatenate([_over(windows, rent), np.zeros((1, len(windows)))])
         self.freight = lanes.freight / level[market.sellers.product[lanes.seller]]
         self.length = windows[:, 1] - windows[:, 0] + 1
 
     def rent(self, lanes: slice | Ints, window: int, kind: int) -> Floats:
-        """What the limit of one kind (0 share, 1 corridor) costs some lanes in one window."""
+        """What the limit of one kind (a position in `limits.KINDS`) costs some lanes in one window."""
         rent: Floats = self.family[self.lanes.family[lanes, kind], window]
         return rent
 

@@ -15,7 +15,8 @@ import numpy as np
 from scipy import sparse
 
 from .engine import INFINITY, Engine, Face
-from .lanes import UNLIMITED, Lanes
+from .lanes import Lanes
+from .limits import UNLIMITED
 from .pricing import Candidates, Duals, conversion_margin, family_level
 from .sides import Bools, Floats, Ints, Market
 
@@ -140,7 +141,7 @@ def _row_level(market: Market, lanes: Lanes, level: Floats) -> Floats:
     by_position = [
         level[market.sellers.product],
         level[market.buyers.product],
-        family_level(market, lanes, level),
+        family_level(lanes, level),
     ]
     return np.repeat(np.concatenate(by_position), market.periods)
 

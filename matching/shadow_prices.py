@@ -47,21 +47,10 @@ def _subjects(market: Market, lanes: Lanes, duals: Duals) -> dict[tuple[str, tup
         key = ("offer", (label,)) if j < buyers.offers else ("input", (label, market.products[product]))
         found[key] = duals.buyer[j], product
     for f, family in enumerate(lanes.families):
-        if family.kind == "share":
-            subject = buyers.label[family.subject], _supplier(market, family.other[0])
-            found["share", subject] = duals.family[f], int(buyers.product[family.subject])
-        else:
-            regions = tuple(market.regions[place] for place in family.other)
-            found["corridor", (market.products[family.subject], *regions)] = duals.family[f], family.subject
+        found[str(family.kind), family.subject] = duals.family[f], family.product
     for m, conversion in enumerate(market.conversions):
         found["conversion", (conversion.conversion,)] = duals.rent[m], int(sellers.product[sellers.offers + m])
     return found
-
-
-def _supplier(market: Market, group: int) -> str:
-    """Name of a group of suppliers: the group's own, or the firm that stands alone."""
-    firm = market.firms[int(market.sellers.firm[int(np.flatnonzero(market.sellers.supplier == group)[0])])]
-    return market.snapshot.affiliates.get(firm, firm)
 
 
 def hub_prices(market: Market, lanes: Lanes, duals: Duals) -> Iterator[ShadowPrice]:

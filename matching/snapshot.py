@@ -111,6 +111,16 @@ class Corridor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """The largest share of all demand posted for a product that one supplier (affiliates merged) may be given, in
+    each period; for every supplier, or for the one named."""
+
+    product: str
+    share: Decimal
+    firm: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Commitment:
     """Volume already promised between two offers of this snapshot (a contract or an open proposal), lots per period.
 
@@ -137,6 +147,7 @@ class Snapshot:
     conversions: tuple[Conversion, ...] = ()
     freight: Mapping[tuple[str, str, str], Decimal] = field(default_factory=dict)
     corridors: tuple[Corridor, ...] = ()
+    ceilings: tuple[Ceiling, ...] = ()
     exclusions: frozenset[frozenset[str]] = frozenset()
     windows: tuple[tuple[int, int], ...] | None = None
     affiliates: Mapping[str, str] = field(default_factory=dict)

@@ -98,5 +98,5 @@ def test_half_an_offer_and_a_moved_price_are_cleared_as_written(chain: Snapshot)
 @pytest.mark.parametrize("changed", [lambda s: without_firm(s, "nobody"), lambda s: with_price(s, "X", Decimal(1))])
 def test_what_is_not_there_is_named(chain: Snapshot, changed: object) -> None:
     assert callable(changed)
-    with pytest.raises(InvalidValue, match="nobody|X"):
+    with pytest.raises(InvalidValue, match=r"nobody|X"):
         changed(chain)
