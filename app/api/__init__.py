@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.api import api_keys, docs, firms, offer_imports, offers, reference, rounds, users, versions
+from app.api import (
+    api_keys,
+    audit,
+    contracts,
+    docs,
+    firms,
+    offer_imports,
+    offers,
+    proposals,
+    reference,
+    review,
+    rounds,
+    runs,
+    users,
+    versions,
+)
 from app.api.conventions import make_api
 
 BLUEPRINTS = (
@@ -16,6 +31,12 @@ BLUEPRINTS = (
     *firms.BLUEPRINTS,
     users.blueprint,
     *reference.BLUEPRINTS,
+    runs.blueprint,
+    review.blueprint,
+    proposals.blueprint,
+    contracts.blueprint,
+    contracts.states,
+    audit.blueprint,
 )
 
 
