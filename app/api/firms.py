@@ -66,7 +66,7 @@ class NewFirmSchema(FirmChangeSchema):
     roles = ma.fields.List(ma.fields.Enum(FirmRole, by_value=True), required=True, validate=ma.validate.Length(1, 20))
 
 
-class CapabilitySchema(ma.Schema):
+class SiteCapabilitySchema(ma.Schema):
     """What a site is built to make in a year, in product units."""
 
     product = Code(required=True, attribute="product_code")
@@ -87,7 +87,7 @@ class SiteSchema(ma.Schema):
     name_en = ma.fields.String(required=True)
     region = ma.fields.String(required=True, attribute="region_code")
     active = ma.fields.Boolean(required=True)
-    capabilities = ma.fields.List(ma.fields.Nested(CapabilitySchema), required=True)
+    capabilities = ma.fields.List(ma.fields.Nested(SiteCapabilitySchema), required=True)
 
 
 class SiteValuesSchema(ma.Schema):
@@ -100,7 +100,7 @@ class SiteValuesSchema(ma.Schema):
     source = Text(load_default=None, allow_none=True, most=1000)
 
 
-class CertificateSchema(ma.Schema):
+class FirmCertificateSchema(ma.Schema):
     """A certificate, valid from and to the days named, both included."""
 
     id = ma.fields.UUID(dump_only=True)
@@ -113,7 +113,7 @@ class CertificateSchema(ma.Schema):
     suspended = ma.fields.Boolean(dump_only=True)
 
 
-class CertificateChangeSchema(ma.Schema):
+class FirmCertificateChangeSchema(ma.Schema):
     """What is to change of a certificate."""
 
     valid_to = ma.fields.Date()
@@ -216,9 +216,9 @@ def get_site(site_id: uuid.UUID) -> Site:
 
 @sites.put("/<uuid:site_id>/capabilities")
 @requires(Permission.FIRM_MANAGE)
-@sites.arguments(CapabilitySchema)
+@sites.arguments(SiteCapabilitySchema)
 @refuses(sites, 404, 422)
-@sites.response(200, CapabilitySchema)
+@sites.response(200, SiteCapabilitySchema)
 def put_capability(values: dict[str, Any], site_id: uuid.UUID) -> SiteCapability:
     """Say what the site is built to make of a product; the same again changes nothing."""
     capability, _ = firms.put_capability(session(), principal=principal(), site_id=site_id, **values)
@@ -228,7 +228,7 @@ def put_capability(values: dict[str, Any], site_id: uuid.UUID) -> SiteCapability
 @certificates.get("")
 @requires(Permission.REFERENCE_READ)
 @certificates.arguments(PageArguments, location="query")
-@certificates.response(200, page_of(CertificateSchema))
+@certificates.response(200, page_of(FirmCertificateSchema))
 def list_certificates(arguments: dict[str, Any]) -> Page[Certificate]:
     """Certificates: your own, or all for the platform; those that end first come first."""
     order = (Certificate.valid_to, Certificate.id)
@@ -238,9 +238,9 @@ def list_certificates(arguments: dict[str, Any]) -> Page[Certificate]:
 @certificates.post("")
 @requires(Permission.FIRM_MANAGE)
 @idempotent
-@certificates.arguments(CertificateSchema)
+@certificates.arguments(FirmCertificateSchema)
 @refuses(certificates, 404, 409, 422)
-@certificates.response(201, CertificateSchema)
+@certificates.response(201, FirmCertificateSchema)
 def add_certificate(values: dict[str, Any]) -> Certificate:
     """Enter a certificate that the platform has seen."""
     certificate = firms.add_certificate(session(), principal=principal(), now=clock(), **values)
@@ -251,7 +251,7 @@ def add_certificate(values: dict[str, Any]) -> Certificate:
 @certificates.get("/<uuid:certificate_id>")
 @requires(Permission.REFERENCE_READ)
 @refuses(certificates, 404)
-@certificates.response(200, CertificateSchema)
+@certificates.response(200, FirmCertificateSchema)
 def get_certificate(certificate_id: uuid.UUID) -> Certificate:
     """One certificate."""
     found = firms.find_certificate(session(), principal=principal(), certificate_id=certificate_id)
@@ -262,9 +262,9 @@ def get_certificate(certificate_id: uuid.UUID) -> Certificate:
 @certificates.patch("/<uuid:certificate_id>")
 @requires(Permission.FIRM_MANAGE)
 @changes_version
-@certificates.arguments(CertificateChangeSchema)
+@certificates.arguments(FirmCertificateChangeSchema)
 @refuses(certificates, 404, 412, 422, 428)
-@certificates.response(200, CertificateSchema)
+@certificates.response(200, FirmCertificateSchema)
 def change_certificate(values: dict[str, Any], certificate_id: uuid.UUID) -> Certificate:
     """Prolong, shorten, suspend or reinstate a certificate."""
     found = firms.find_certificate(session(), principal=principal(), certificate_id=certificate_id)

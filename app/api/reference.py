@@ -165,7 +165,8 @@ def _add_list(blueprint: ApiBlueprint, subject: Subject, title: str) -> None:
 def _add_one(blueprint: ApiBlueprint, subject: Subject, title: str, path: str) -> None:
     key_fields = {field.attribute or name for name, field in subject.schema().fields.items()} & set(subject.key)
     names = [name for name, field in subject.schema().fields.items() if (field.attribute or name) in key_fields]
-    body = subject.schema(exclude=names)
+    own_name = subject.schema.__name__.removesuffix("Schema") + "ValuesSchema"
+    body = type(own_name, (subject.schema,), {"Meta": type("Meta", (), {"exclude": tuple(names)})})
 
     @blueprint.get(f"/{path}")
     @requires(Permission.REFERENCE_READ)
