@@ -6,12 +6,14 @@ import click
 from flask import Flask
 
 from app import night_commands, reference_command
+from app.demo import command as demo_command
 
 COMMANDS: tuple[click.Command, ...] = (
     reference_command.group,
     night_commands.match,
     night_commands.run_night,
     night_commands.worker,
+    demo_command.demo,
 )
 
 

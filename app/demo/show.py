@@ -1,0 +1,167 @@
+"""Puts the demo up step by step, each of which does nothing where it has been done before, and shows what came out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from app.auth import SYSTEM
+from app.demo import market, people
+from app.demo.chain import Chain, chain_of
+from app.demo.drawing import draw
+from app.demo.headline import report
+from app.demo.notice import notice
+from app.demo.page import page
+from app.demo.terminal import heading, number
+from app.jobs import night
+from app.jobs.night import Clock, Watcher
+from app.jobs.transactions import in_transaction, transaction
+from app.models import Run, RunState
+from app.operations import flows, reference_load, rounds, runs
+from market.errors import MarketError
+from reference.offers import Scenario
+from reference.prices import index_fixings
+from reference.tables import Tables
+
+USERS_FILE = "demo-users.txt"
+PICTURES = "demo"
+
+
+class NightFailed(MarketError):
+    """The run ended without an answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What is shown of a finished run."""
+
+    run: Run
+    firms: int
+    periods: list[str]
+    chain: Chain
+
+
+def load_reference(tables: Tables) -> str:
+    """Put the facts in; says what changed."""
+    counts = in_transaction(lambda session: reference_load.load(session, tables=tables))
+    created, changed = (sum(getattr(count, name) for count in counts.values()) for name in ("created", "changed"))
+    rows = sum(count.created + count.changed + count.unchanged for count in counts.values())
+    done = f"{number(created)} new, {number(changed)} changed" if created or changed else "nothing new"
+    return f"{number(rows)} rows of products, prices, freight and firms: {done}"
+
+
+def lay_out_market(scenario: Scenario, *, now: dt.datetime) -> str:
+    """Make the round with its offers, all of it or nothing."""
+
+    def work(session: Session) -> str:
+        if market.find_market(session) is not None:
+            return f"round {market.ROUND} is there already"
+        market.lay_out(session, scenario=scenario, now=now)
+        return f"round {market.ROUND}: {len(scenario.offers)} offers of {len(scenario.firms)} firms posted"
+
+    return in_transaction(work)
+
+
+def settle_people(scenario: Scenario, *, data: Path, now: dt.datetime) -> str:
+    """Make the accounts; the file of their passwords is written once they are there."""
+    file = data / USERS_FILE
+    passwords = in_transaction(
+        lambda session: people.settle(session, firms=market.firm_keys(session, scenario.firms), file=file, now=now)
+    )
+    people.keep(passwords, file)
+    count = len(people.PERSONS)
+    return f"{len(passwords)} of {count} accounts have a new password" if passwords else f"{count} accounts are there"
+
+
+def run_night(*, clock: Clock, watch: Watcher) -> str:
+    """Clear the round, unless a run of it is done; one that was left open is taken up.
+
+    :raises NightFailed: the run failed; with its error.
+    :raises night.AtWork: another process is clearing it now.
+    """
+    with transaction() as session:
+        if _last_run(session) is not None:
+            return "the round has been cleared already"
+        run = runs.open_run_of(session, round_code=market.ROUND) or runs.open_run(
+            session, principal=SYSTEM, round_code=market.ROUND, now=clock()
+        )
+        run_id: uuid.UUID = run.id
+    state = night.clear_run(run_id, clock=clock, watch=watch)
+    if state is not RunState.DONE:
+        with transaction() as session:
+            run = runs.get_run(session, principal=SYSTEM, run_id=run_id)
+            raise NightFailed(f"run {run_id} {state}: {run.error}")
+    return "the round is cleared"
+
+
+def outcome(session: Session) -> Outcome:
+    """The last finished run of the demo's round.
+
+    :raises NightFailed: there is none.
+    """
+    run = _last_run(session)
+    if run is None:
+        raise NightFailed(f"no run of round {market.ROUND} is done")
+    return Outcome(
+        run=run,
+        firms=flows.firms_in_run(session, principal=SYSTEM, run_id=run.id),
+        periods=rounds.find_round(session, principal=SYSTEM, round_id=run.round_id).horizon.labels(),
+        chain=chain_of(flows.run_flows(session, principal=SYSTEM, run_id=run.id)),
+    )
+
+
+def told(found: Outcome, tables: Tables) -> Iterator[str]:
+    """The headline, and what must be said with it."""
+    run = found.run
+    if run.headline is None or run.certificate is None or run.started_at is None or run.finished_at is None:
+        raise NightFailed(f"run {run.id} has no answer")
+    index_day = max(index_fixings(tables))
+    yield from report(
+        run.headline,
+        firms=found.firms,
+        periods=found.periods,
+        index_day=index_day,
+        seconds=(run.finished_at - run.started_at).total_seconds(),
+        memory=Decimal(run.certificate["peak_memory_mb"]),
+    )
+    yield ""
+    yield from notice(index_day)
+
+
+def write_pictures(found: Outcome, *, data: Path) -> Path:
+    """Write the page and, beside it, the picture alone; returns the page's place."""
+    folder = data / PICTURES
+    folder.mkdir(parents=True, exist_ok=True)
+    years = sorted({label[:4] for label in found.periods})
+    periods = "–".join(dict.fromkeys((years[0], years[-1])))
+    (folder / "chain.svg").write_text(draw(found.chain, language="en", periods=periods), encoding="utf-8")
+    place = folder / "flows.html"
+    place.write_text(page(found.chain, periods=periods), encoding="utf-8")
+    return place
+
+
+def directions(place: Path, *, data: Path) -> Iterator[str]:
+    """Where to go from here."""
+    yield heading("接下来 Where things are")
+    yield f"  picture    {_near(place)} (opens without a network)"
+    yield "  console    make serve, then http://127.0.0.1:8000"
+    yield f"  accounts   {_near(data / USERS_FILE)}, one for each role; first passwords, to be changed"
+    yield "  again      make demo shows this again; flask --app wsgi demo --fresh drops it all and starts anew"
+
+
+def _near(place: Path) -> Path:
+    here = Path.cwd()
+    return place.relative_to(here) if place.is_relative_to(here) else place
+
+
+def _last_run(session: Session) -> Run | None:
+    if market.find_market(session) is None:
+        return None
+    query = runs.runs_of_round(session, principal=SYSTEM, round_code=market.ROUND)
+    return session.scalar(query.where(Run.state == RunState.DONE).order_by(Run.finished_at.desc(), Run.id).limit(1))
