@@ -1,5 +1,6 @@
 """`python -m matching SNAPSHOT_DIR --out DIR` clears a folder of CSV files; `python -m matching verify SNAPSHOT_DIR
-ANSWER_DIR` checks an answer again without a solver."""
+ANSWER_DIR` checks an answer again without a solver; `python -m matching critical SNAPSHOT_DIR` ranks the firms by what
+the chain would lose without them."""
 
 from __future__ import annotations
 
@@ -27,14 +28,16 @@ DONE, NOT_VERIFIED, BAD_INPUT, NOT_CERTIFIED = 0, 1, 2, 3
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 done, 2 bad input or folder, 3 the certificate does not hold; of `verify`, 1 where it fails."""
     given = sys.argv[1:] if arguments is None else arguments
-    return _verify(given[1:]) if given[:1] == ["verify"] else _clear(given)
+    command = {"verify": _verify, "critical": _critical}.get(given[0] if given else "")
+    return command(given[1:]) if command else _clear(given)
 
 
 def _clear(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m matching",
         description="Clear a folder of CSV files (see docs/matching-files.md).",
-        epilog="python -m matching verify SNAPSHOT_DIR ANSWER_DIR checks an answer again, without a solver.",
+        epilog="python -m matching verify SNAPSHOT_DIR ANSWER_DIR checks an answer again, without a solver; "
+        "python -m matching critical SNAPSHOT_DIR ranks firms by what the chain would lose without them.",
     )
     parser.add_argument("snapshot", type=Path, metavar="SNAPSHOT_DIR", help="folder to read")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; replaced if an answer")
@@ -94,6 +97,27 @@ def _verify(arguments: list[str]) -> int:
         print(f"The answer does not hold: {len(found.violations)} things speak against it.")
         return NOT_VERIFIED
     print(f"The answer holds. {_optimality(found.certificate)}")
+    return DONE
+
+
+def _critical(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m matching critical",
+        description="Rank the firms that offer most by the welfare that the market would lose without each.",
+    )
+    parser.add_argument("snapshot", type=Path, metavar="SNAPSHOT_DIR")
+    parser.add_argument("--firms", type=int, default=50, help="how many firms to look at (default 50)")
+    options = parser.parse_args(arguments)
+    from .criticality import criticality  # noqa: PLC0415  # loads the solver
+
+    try:
+        ranked = criticality(read_snapshot(options.snapshot), options.firms)
+    except MarketError as refusal:
+        return _refused(refusal)
+    print("firm, welfare lost without it (million CNY, share), volume lost by product")
+    for missed in ranked:
+        falls = ", ".join(f"{product} {lost:,.0f}" for product, lost in sorted(missed.volume_lost.items()))
+        print(f"{missed.firm:24} {missed.welfare_lost / 1e6:12,.1f} {missed.share:7.2%}  {falls or '-'}")
     return DONE
 
 

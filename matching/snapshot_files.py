@@ -77,6 +77,7 @@ def _files(snapshot: Snapshot) -> Iterator[tuple[Table, list[Cells]]]:
             for c in snapshot.corridors
         ],
     )
+    yield tables.CEILINGS, [(c.product, c.share, c.firm or "") for c in snapshot.ceilings]
     yield tables.EXCLUSIONS, [(min(pair), max(pair)) for pair in snapshot.exclusions]
     yield tables.WINDOWS, [(labels[first], labels[last]) for first, last in snapshot.windows or ()]
     yield tables.AFFILIATES, [*snapshot.affiliates.items()]

@@ -7,7 +7,7 @@ from decimal import Decimal
 from market.errors import BadInput
 
 from . import snapshot_tables as tables
-from .snapshot import ANY_PRODUCT, Commitment, Corridor, Side, Snapshot
+from .snapshot import ANY_PRODUCT, Ceiling, Commitment, Corridor, Side, Snapshot
 from .snapshot_offers import CONVERSION, OfferReader, conversion_of, offer_of
 
 
@@ -17,7 +17,8 @@ class SnapshotReader(OfferReader):
     def snapshot(self) -> Snapshot:
         """:raises BadInput: anything is wrong, with all of it."""
         self.read_offers()
-        affiliates, freight, corridors = self._affiliates(), self._freight(), self._corridors()
+        affiliates, freight = self._affiliates(), self._freight()
+        corridors, ceilings = self._corridors(), self._ceilings()
         exclusions, windows, commitments = self._exclusions(), self._windows(), self._commitments()
         if self.faults.found or self.horizon is None:
             raise BadInput(self.faults.found)
@@ -28,6 +29,7 @@ class SnapshotReader(OfferReader):
             conversions=tuple(conversion_of(label, d) for label, d in self.drafts.items() if d.kind == CONVERSION),
             freight=freight,
             corridors=corridors,
+            ceilings=ceilings,
             exclusions=exclusions,
             windows=windows,
             affiliates=affiliates,
@@ -52,6 +54,16 @@ class SnapshotReader(OfferReader):
                 limit=row.number("limit"),
             )
             for row in self.once(tables.CORRIDORS, "product", "from_region", "to_region", "period")
+        )
+
+    def _ceilings(self) -> tuple[Ceiling, ...]:
+        return tuple(
+            Ceiling(
+                product=self.known_product(row),
+                share=row.number("share", most=Decimal(1)),
+                firm=row.label("firm") if row["firm"] else None,
+            )
+            for row in self.once(tables.CEILINGS, "product", "firm")
         )
 
     def _exclusions(self) -> frozenset[frozenset[str]]:

@@ -37,6 +37,7 @@ PROFILES = Table(
 )
 FREIGHT = Table(file="freight.csv", columns=("product", "from_region", "to_region", "cost"), needed=True)
 CORRIDORS = Table(file="corridors.csv", columns=("product", "from_region", "to_region", "period", "limit"))
+CEILINGS = Table(file="ceilings.csv", columns=("product", "share", "firm"), defaults=frozenset({"firm"}))
 EXCLUSIONS = Table(file="exclusions.csv", columns=("firm_a", "firm_b"))
 WINDOWS = Table(file="windows.csv", columns=("first_period", "last_period"))
 SPECIFICATIONS = Table(
@@ -61,6 +62,7 @@ TABLES = (
     PROFILES,
     FREIGHT,
     CORRIDORS,
+    CEILINGS,
     EXCLUSIONS,
     WINDOWS,
     SPECIFICATIONS,

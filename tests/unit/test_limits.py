@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from market.periods import Horizon
+from matching.__main__ import main
 from matching.answer import Answer, Reason
 from matching.certificate import check
 from matching.run import run
 from matching.snapshot import Ceiling, Commitment, Corridor, Grade, Offer, Side, Snapshot
+from matching.snapshot_files import read_snapshot, write_snapshot
 
 PRODUCT = "lithium_carbonate"
 
@@ -129,3 +132,30 @@ def test_one_lot_more_than_a_ceiling_allows_is_found(cheap_and_dear: Snapshot) -
     first, *rest = answer.contracts
     tampered = check(limited, [replace(first, rate=first.rate + 1), *rest], answer.prices)
     assert any(fault.startswith("ceiling lithium_carbonate / firm S1") for fault in tampered.violations)
+
+
+def test_ceilings_are_read_as_they_are_written(cheap_and_dear: Snapshot, tmp_path: Path) -> None:
+    ceilings = (
+        Ceiling(product=PRODUCT, share=Decimal("0.25")),
+        Ceiling(product=PRODUCT, share=Decimal("0.1"), firm="firm S1"),
+    )
+    limited = replace(cheap_and_dear, ceilings=ceilings)
+    write_snapshot(limited, tmp_path)
+    assert read_snapshot(tmp_path).digest() == limited.digest() != cheap_and_dear.digest()
+
+
+def test_a_ceiling_above_the_whole_is_refused_by_place(
+    cheap_and_dear: Snapshot, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_snapshot(cheap_and_dear, tmp_path)
+    (tmp_path / "ceilings.csv").write_text(f"product,share,firm\n{PRODUCT},1.5,\n")
+    assert main([str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert "ceilings.csv, row 2, column share" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_ranks_firms(cheap_and_dear: Snapshot, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_snapshot(cheap_and_dear, tmp_path)
+    assert main(["critical", str(tmp_path), "--firms", "3"]) == 0
+    ranking = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split("  ")[0] for line in ranking] == ["firm B", "firm S1", "firm S2"]
