@@ -14,38 +14,45 @@ import psycopg
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 from psycopg import sql
+from werkzeug.test import TestResponse
 
-from app import create_app
 from app.auth import SYSTEM, sign_in
 from app.clock import clock
-from app.db import db
+from app.db import Model, db
 from app.embedded_postgres import EmbeddedPostgres
 from app.jobs import night
 from app.models import Grade, Offer, OfferPeriod, Proposal, Region, Round, Run, RunState, User
 from app.operations import runs
 from app.transaction import Application
 from tests import factories as make
-from tests.conftest import TEMPLATE, Client
+from tests.conftest import TEMPLATE
 
 _numbers = itertools.count(1)
 
 
 @contextmanager
-def standing_application(postgres: EmbeddedPostgres, worker_name: str) -> Iterator[Application]:
+def standing_application(app: Application, postgres: EmbeddedPostgres, worker_name: str) -> Iterator[Application]:
     """The application on a migrated database of its own, in whose context the block runs; its clock says `NOON`."""
-    name = f"standing_{worker_name}_{next(_numbers)}"
-    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
-    with psycopg.connect(postgres.conninfo(), autocommit=True) as connection:
-        connection.execute(copy.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
-    app = create_app(environment="test", database_url=postgres.url(name), csrf=False, log_level="ERROR")
-    app.test_client_class = Client
-    app.extensions["clock"] = lambda: make.NOON
+    url = fresh_database(postgres, worker_name)
     with app.app_context():
+        engines: dict[Any, Any] = db._app_engines[app]
+        usual, engines[None] = engines[None], sa.create_engine(url, pool_size=10)
+        usual_clock, app.extensions["clock"] = app.extensions["clock"], lambda: make.NOON
         try:
             yield app
         finally:
             db.session.remove()
-            db.engine.dispose()
+            engines[None].dispose()
+            engines[None], app.extensions["clock"] = usual, usual_clock
+
+
+def fresh_database(postgres: EmbeddedPostgres, worker_name: str) -> str:
+    """The address of a new migrated database."""
+    name = f"standing_{worker_name}_{next(_numbers)}"
+    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+    with psycopg.connect(postgres.conninfo(), autocommit=True) as connection:
+        connection.execute(copy.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
+    return postgres.url(name)
 
 
 @dataclass(slots=True)
@@ -129,3 +136,14 @@ def later(app: Application, **span: int) -> dt.datetime:
     now: dt.datetime = app.extensions["clock"]() + dt.timedelta(**span)
     app.extensions["clock"] = lambda: now
     return now
+
+
+def body(answer: TestResponse) -> Any:
+    """The JSON of an answer that has some."""
+    assert answer.json is not None, answer.text
+    return answer.json
+
+
+def count(model: type[Model], *conditions: sa.ColumnElement[bool]) -> int:
+    """Rows in the whole database."""
+    return db.session.scalar(sa.select(sa.func.count()).select_from(model).where(*conditions)) or 0

@@ -12,16 +12,16 @@ from app.embedded_postgres import EmbeddedPostgres
 from app.models import Event, Reason, Reservation, RunResult, ShadowPrice
 from app.transaction import Application
 
-from .night_market import Town, chain, clear, proposals_of, reserved, standing_application
+from .night_market import Town, chain, clear, count, proposals_of, reserved, standing_application
 
 
 @pytest.fixture
-def app_(postgres: EmbeddedPostgres, worker_name: str) -> Iterator[Application]:
-    with standing_application(postgres, worker_name) as app:
-        yield app
+def own_app(app: Application, postgres: EmbeddedPostgres, worker_name: str) -> Iterator[Application]:
+    with standing_application(app, postgres, worker_name) as standing:
+        yield standing
 
 
-def test_one_seller_one_buyer_meet_at_the_midpoint(app_: Application) -> None:
+def test_one_seller_one_buyer_meet_at_the_midpoint(own_app: Application) -> None:
     town = Town()
     sell, buy = town.sells(price=70), town.buys(price=90)
     run = clear(town.round)
@@ -40,7 +40,7 @@ def test_one_seller_one_buyer_meet_at_the_midpoint(app_: Application) -> None:
     assert run.headline["contracts"] == 1
 
 
-def test_the_chain_is_one_bundle(app_: Application) -> None:
+def test_the_chain_is_one_bundle(own_app: Application) -> None:
     town, carbonate, converter, buyer = chain()
     run = clear(town.round)
     into, out = sorted(proposals_of(run), key=lambda proposal: proposal.sell_offer_id == converter.id)
@@ -51,4 +51,4 @@ def test_the_chain_is_one_bundle(app_: Application) -> None:
     assert held == {(into.id, carbonate.id), (out.id, converter.id), (out.id, buyer.id)}
     assert out.surplus_seller >= 0
     assert into.surplus_buyer == 0
-    assert db.session.scalar(sa.select(sa.func.count()).select_from(ShadowPrice))
+    assert count(ShadowPrice)
