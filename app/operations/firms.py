@@ -137,11 +137,14 @@ def _checked(session: Session, values: dict[str, Any], *, firm: Firm | None) -> 
 
 
 def _refuse_known_number(session: Session, after: dict[str, Any], firm: Firm | None) -> None:
-    same_code = sa.and_(Firm.credit_code.is_not(None), Firm.credit_code == after["credit_code"])
-    same_number = sa.and_(
-        Firm.country == (after["country"] or "CN"), Firm.registration_number == after["registration_number"]
-    )
-    known = sa.select(Firm.id).where(same_code | same_number)
+    same = sa.false()
+    if after["credit_code"] is not None:
+        same |= Firm.credit_code == after["credit_code"]
+    if after["registration_number"] is not None:
+        same |= (Firm.country == (after["country"] or "CN")) & (
+            Firm.registration_number == after["registration_number"]
+        )
+    known = sa.select(Firm.id).where(same)
     if firm is not None:
         known = known.where(Firm.id != firm.id)
     if session.scalar(known.limit(1)) is not None:
