@@ -39,7 +39,8 @@ def demo(fresh: bool) -> None:
         raise click.ClickException(
             "--fresh drops a whole database, and DATABASE_URL names a server of your own; expected the private one"
         )
-    logging.getLogger("changdan").setLevel(logging.WARNING)  # the night's own log lines would tear up the screen
+    log = logging.getLogger("changdan")
+    log.setLevel(max(log.level, logging.WARNING))  # the night's own lines would tear up the screen
     try:
         _play(fresh)
     except (MarketError, AtWork) as refusal:

@@ -96,7 +96,7 @@ def _certificate(headline: Mapping[str, Any], seconds: float, memory: Decimal) -
 
 def _products(headline: Mapping[str, Any]) -> Iterator[str]:
     yield heading("各环节 By tier and product")
-    yield f"  {'':<33}{'matched':>19}{'bn CNY':>9}{'CNY ex works':>15}  {'supply used':<13}{'demand met'}"
+    yield f"  {'':<29}{'matched':>19}{'bn CNY':>9}{'CNY ex works':>15}  {'supply used':<13}{'demand met'}"
     by_tier: dict[str, list[Mapping[str, Any]]] = {}
     for line in headline["products"]:
         by_tier.setdefault(line["tier"], []).append(line)
@@ -104,7 +104,7 @@ def _products(headline: Mapping[str, Any]) -> Iterator[str]:
     for tier in sorted(by_tier, key=_place):
         total = tiers[tier]
         contracts = f"{number(total['contracts'])} contracts"
-        name = cell(TIERS.get(tier, tier), 33)
+        name = cell(TIERS.get(tier, tier), 29)
         yield f"{name}  {contracts:>19}{number(Decimal(total['value']) / BILLION, 2):>9}"
         for line in by_tier[tier]:
             yield _product(line)
@@ -119,7 +119,7 @@ def _product(line: Mapping[str, Any]) -> str:
     price = "—" if line["price"] is None else f"{_price(Decimal(line['price']))}/{line['unit']}"
     demanded = line["fill_demanded"]
     return (
-        f"  {cell(' '.join(_names(line['product'])), 32)} "
+        f"  {cell(' '.join(_names(line['product'])), 28)} "
         f"{number(matched) + ' ' + cell(line['unit'], 3):>19}"
         f"{number(Decimal(line['value']) / BILLION, 2):>9}{price:>15}  "
         f"{_share(matched / supply if supply else None)}  {_share(None if demanded is None else Decimal(demanded))}"

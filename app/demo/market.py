@@ -67,8 +67,8 @@ def lay_out(session: Session, *, scenario: Scenario, now: dt.datetime) -> Round:
 def firm_keys(session: Session, wanted: Sequence[ScenarioFirm]) -> dict[str, uuid.UUID]:
     """Label of the reference tables to the key of the firm's row."""
     number = sa.func.coalesce(Firm.credit_code, Firm.country + " " + Firm.registration_number)
-    query = firms.visible_firms(SYSTEM).with_only_columns(number, Firm.id)
-    known: dict[str, uuid.UUID] = dict(session.execute(query).tuples().all())
+    query = firms.visible_firms(SYSTEM).with_only_columns(number.label("number"), Firm.id)
+    known = {row.number: row.id for row in session.execute(query)}
     return {firm.firm: known[firm.credit_code or f"{firm.country} {firm.registration_number}"] for firm in wanted}
 
 

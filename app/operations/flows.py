@@ -73,7 +73,7 @@ def run_flows(session: Session, *, principal: Principal, run_id: uuid.UUID) -> l
         .group_by(*keys)
         .order_by(*keys)
     )
-    rows = session.execute(query).tuples().all()
+    rows = session.execute(query).all()
     parties = _parties(session, {firm for row in rows for firm in row[2:4]})
     return [
         Flow(
