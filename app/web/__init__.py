@@ -1,20 +1,58 @@
-"""The pages: sign-in, the staff's console and the firms' portal."""
+"""The pages: the public ones, the staff's console and the firms' portal."""
 
 from __future__ import annotations
 
 from flask import Flask
 from flask_babel import get_locale
-from flask_bootstrap import Bootstrap5
 
+from app import translations
 from app.auth import current_principal
 from app.permissions import Permission
-from app.web import home, sign_in
+from app.web import (
+    audit,
+    charts,
+    contracts,
+    explanations,
+    formats,
+    home,
+    keys,
+    labels,
+    navigation,
+    offer_imports,
+    offers,
+    paging,
+    proposals,
+    public_pages,
+    review,
+    rounds,
+    runs,
+    sign_in,
+    team,
+)
 
-BLUEPRINTS = (sign_in.blueprint, home.blueprint)
+BLUEPRINTS = (
+    sign_in.blueprint,
+    home.blueprint,
+    public_pages.blueprint,
+    rounds.blueprint,
+    runs.blueprint,
+    review.blueprint,
+    offers.blueprint,
+    offer_imports.blueprint,
+    proposals.blueprint,
+    contracts.blueprint,
+    keys.blueprint,
+    team.blueprint,
+    audit.blueprint,
+    charts.blueprint,
+)
 
 
 def init_app(app: Flask) -> None:
-    Bootstrap5(app)
+    translations.init_app(app)
     app.jinja_env.globals.update(get_locale=get_locale, current_principal=current_principal, Permission=Permission)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    for part in (formats, labels, explanations, paging, navigation):
+        part.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField
@@ -17,9 +16,12 @@ from wtforms.validators import DataRequired, Length
 from app.auth import current_principal, public, sign_in
 from app.auth.passwords import LONGEST
 from app.clock import clock
+from app.config import settings
 from app.db import session
 from app.models import Language, SignInOutcome, User
 from app.transaction import keep_on_refusal
+from app.web.navigation import THEMES
+from app.web.texts import _
 
 blueprint = Blueprint("sign_in", __name__)
 
@@ -94,6 +96,19 @@ def language() -> ResponseReturnValue:
         if user := _signed_in_user():
             user.language = Language(wanted)
     return redirect(_own_page(request.form.get("next")), 303)
+
+
+@blueprint.post("/theme")
+@public
+def switch_theme() -> ResponseReturnValue:
+    """Light or dark, kept in a cookie of this browser."""
+    response = redirect(_own_page(request.form.get("next")))
+    wanted = request.form.get("theme", "")
+    if wanted in THEMES:
+        response.set_cookie(
+            "theme", wanted, max_age=365 * 86400, httponly=True, samesite="Lax", secure=settings().production
+        )
+    return response
 
 
 def _signed_in_user() -> User | None:

@@ -1,0 +1,71 @@
+"""How the market will read the terms of an offer, before they are posted."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy.orm import Session
+
+from app.auth import Principal
+from app.models import Product, Site
+from app.operations.offer_checks import admission, check
+from app.operations.offer_faults import OfferFault
+from app.operations.offer_terms import OfferTerms, Statement, stated, terms_of
+from app.operations.offers import find_offer, own_firm
+from app.operations.rounds import find_round
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """The whole terms, their totals in product units and in the offer's currency, and every fault."""
+
+    terms: OfferTerms
+    product: Product | None
+    site: Site | None
+    faults: Sequence[OfferFault]
+
+    @property
+    def total(self) -> Decimal:
+        return sum(self.terms.quantities.values(), Decimal(0))
+
+    @property
+    def value(self) -> Decimal:
+        """The sum of quantity and price over the periods."""
+        prices = self.terms.prices
+        return sum(
+            (amount * prices.get(label, self.terms.price) for label, amount in self.terms.quantities.items()),
+            Decimal(0),
+        )
+
+
+def preview(
+    session: Session,
+    *,
+    principal: Principal,
+    round_id: uuid.UUID,
+    statement: Statement,
+    offer_id: uuid.UUID | None = None,
+    now: dt.datetime,
+) -> Preview:
+    """Read and check a statement; `offer_id` is the offer that it would amend.
+
+    :raises NotFound: no such round or offer for the asker.
+    :raises Forbidden: the asker acts for no firm.
+    """
+    firm_id = own_firm(principal)
+    market_round = find_round(session, principal=principal, round_id=round_id)
+    base = None
+    if offer_id is not None:
+        base = terms_of(session, find_offer(session, principal=principal, offer_id=offer_id))
+    admitted = admission(session, firm_id=firm_id, market_round=market_round)
+    terms = stated(statement, horizon=market_round.horizon, base=base)
+    return Preview(
+        terms=terms,
+        product=admitted.products.get(terms.product),
+        site=admitted.sites.get(terms.site_id),
+        faults=check(terms, admitted=admitted, now=now, offer_id=offer_id),
+    )

@@ -1,0 +1,80 @@
+"""Contracts: the list and the page, for the two parties, the platform and the regulator."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import Blueprint, Response, render_template, request
+from flask.typing import ResponseReturnValue
+
+from app.auth import principal, requires
+from app.db import session
+from app.models import Contract
+from app.operations import contracts, pages
+from app.operations.contract_terms import frozen_terms
+from app.permissions import Permission
+from app.web.labels import reason_text
+from app.web.paging import page_of
+from contracts.state import STATES, Subject
+from contracts.terms import canonical_json
+
+blueprint = Blueprint("contracts", __name__)
+
+
+@blueprint.get("/contracts")
+@requires(Permission.CONTRACT_READ)
+def listing() -> ResponseReturnValue:
+    """The contracts that the asker may read, newest first."""
+    select = contracts.visible_contracts(principal())
+    if (state := request.args.get("state")) in {state.name for state in STATES[Subject.CONTRACT]}:
+        select = select.where(Contract.state == state)
+    if number := request.args.get("number", "").strip().upper():
+        select = select.where(Contract.number == number)
+    found = page_of(session(), select, order=(Contract.created_at, Contract.id))
+    return render_template(
+        "contracts.html",
+        page=found,
+        products=pages.products_by_code(session()),
+        states=[state.name for state in STATES[Subject.CONTRACT]],
+    )
+
+
+@blueprint.get("/contracts/<uuid:contract_id>")
+@requires(Permission.CONTRACT_READ)
+def show(contract_id: uuid.UUID) -> ResponseReturnValue:
+    """One contract: its frozen terms with their hash, and every step."""
+    contract = contracts.find_contract(session(), principal=principal(), contract_id=contract_id)
+    steps = contracts.steps(session(), principal=principal(), contract=contract)
+    names = pages.names_of_people(session(), (step.user_id for step in steps))
+    return render_template(
+        "contract.html",
+        contract=contract,
+        terms=contract.terms,
+        product=pages.products_by_code(session()).get(contract.terms.get("product", "")),
+        grades=pages.grade_names(session(), product_code=contract.terms.get("product", "")),
+        attributes=pages.attributes_by_code(session(), product_code=contract.terms.get("product", "")),
+        events=[
+            {
+                "name": step.name,
+                "at": step.at,
+                "acting_as": step.acting_as,
+                "who": names.get(step.user_id) if step.user_id else None,
+                "reason": reason_text(step.reason_code),
+                "note": step.note,
+                "version_hash": step.version_hash,
+            }
+            for step in steps
+        ],
+    )
+
+
+@blueprint.get("/contracts/<uuid:contract_id>/terms.json")
+@requires(Permission.CONTRACT_READ)
+def terms(contract_id: uuid.UUID) -> Response:
+    """The canonical text of the terms: its SHA-256 is the hash that both sides accepted."""
+    contract = contracts.find_contract(session(), principal=principal(), contract_id=contract_id)
+    text = canonical_json(frozen_terms(contract.terms))
+    name = f"{contract.number}.json"
+    return Response(
+        text, content_type="application/json", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )

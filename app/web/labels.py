@@ -1,0 +1,271 @@
+"""What codes are called on the pages: kinds, states, reasons, tiers, roles, phases of a run.
+
+Codes of the contract vocabulary carry their own two wordings; all others are texts of the catalogues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from flask import Flask
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
+
+from app.models import (
+    Basis,
+    Bound,
+    FirmRole,
+    ImportState,
+    OfferKind,
+    OfferState,
+    PeriodKind,
+    Reason,
+    ReviewAction,
+    ReviewStep,
+    RoundKind,
+    RoundState,
+    RowOutcome,
+    RunState,
+    SignInOutcome,
+    Tier,
+    UserRole,
+    WindowRule,
+)
+from app.permissions import Permission
+from app.web.formats import in_words
+from contracts.reasons import REASONS
+from contracts.state import MOVE_TEXTS, STATES, Subject
+from matching.lanes import Requirement
+
+TABLES: Mapping[str, Mapping[str, LazyString]] = {
+    "offer_kind": {
+        OfferKind.CAPACITY: _("Capacity"),
+        OfferKind.DEMAND: _("Demand"),
+        OfferKind.CONVERSION: _("Conversion"),
+    },
+    "offer": {
+        OfferState.DRAFT: _("Draft"),
+        OfferState.OPEN: _("Open"),
+        OfferState.WITHDRAWN: _("Withdrawn"),
+        OfferState.EXPIRED: _("Expired"),
+    },
+    "basis": {Basis.EX_WORKS: _("Ex works"), Basis.DELIVERED: _("Delivered")},
+    "bound": {Bound.MIN: _("at least"), Bound.MAX: _("at most")},
+    "round": {
+        RoundState.DRAFT: _("In preparation"),
+        RoundState.OPEN: _("Open"),
+        RoundState.CLOSED: _("Closed"),
+        RoundState.SETTLED: _("Settled"),
+    },
+    "round_kind": {RoundKind.NIGHTLY: _("Nightly round"), RoundKind.DOCKING: _("Docking event")},
+    "period_kind": {PeriodKind.MONTH: _("Months"), PeriodKind.QUARTER: _("Quarters"), PeriodKind.YEAR: _("Years")},
+    "windows": {WindowRule.ALL: _("Every run of periods"), WindowRule.LADDER: _("A ladder of standard windows")},
+    "run": {
+        RunState.QUEUED: _("Waiting"),
+        RunState.RUNNING: _("Running"),
+        RunState.DONE: _("Done"),
+        RunState.FAILED: _("Failed"),
+        RunState.CANCELLED: _("Cancelled"),
+    },
+    "phase": {
+        "snapshot": _("Reading the offers"),
+        "lanes": _("Finding lanes"),
+        "clearing": _("Clearing"),
+        "fairness": _("Fair shares"),
+        "prices": _("Prices"),
+        "lots": _("Whole lots"),
+        "certificate": _("Certificate"),
+        "alternatives": _("Next-best alternatives"),
+        "writing": _("Writing the proposals"),
+    },
+    "import": {
+        ImportState.QUEUED: _("Waiting"),
+        ImportState.RUNNING: _("Running"),
+        ImportState.DONE: _("Done"),
+        ImportState.FAILED: _("Failed"),
+    },
+    "row": {RowOutcome.ACCEPTED: _("Good"), RowOutcome.REJECTED: _("Rejected")},
+    "result": {
+        Reason.MATCHED: _("Matched"),
+        Reason.PARTLY_MATCHED: _("Partly matched"),
+        Reason.OUT_OF_THE_MONEY: _("Price did not meet the market"),
+        Reason.NO_ELIGIBLE_LANE: _("No eligible counterparty"),
+        Reason.CAPACITY_EXHAUSTED_PRO_RATA: _("Shared out, nothing left"),
+        Reason.LIMITED_BY_SHARE: _("Held back by a largest share"),
+        Reason.LIMITED_BY_CORRIDOR: _("Held back by a corridor quota"),
+        Reason.LIMITED_BY_POLICY: _("Held back by a rule of the round"),
+        Reason.INPUT_NOT_AVAILABLE: _("Inputs were not available"),
+        Reason.PARADOXICALLY_REJECTED: _("Rejected in spite of a good price"),
+        Reason.WITHDRAWN: _("Withdrawn before the run ended"),
+        Reason.INVALID: _("Not valid for the run"),
+    },
+    "requirement": {
+        Requirement.SPECIFICATION: _("the specification"),
+        Requirement.CERTIFICATE: _("a certificate"),
+        Requirement.EXCLUSION: _("an exclusion"),
+        Requirement.REGION: _("the region: no freight is known"),
+        Requirement.TERM: _("the term"),
+    },
+    "dropped": {
+        "withdrawn": _("An offer was withdrawn while the run worked"),
+        "expired": _("An offer expired while the run worked"),
+        "amended": _("An offer was amended while the run worked"),
+        "reserved": _("Volume was taken while the run worked"),
+    },
+    "review_action": {ReviewAction.RELEASE: _("Release"), ReviewAction.WITHHOLD: _("Withhold")},
+    "review_step": {ReviewStep.RECOMMENDATION: _("First pair of eyes"), ReviewStep.DECISION: _("Decision")},
+    "tier": {
+        Tier.RESOURCE: _("Ore and brine"),
+        Tier.LITHIUM_SALT: _("Lithium salts"),
+        Tier.PRECURSOR: _("Precursors"),
+        Tier.CATHODE: _("Cathode material"),
+        Tier.ANODE: _("Anode material"),
+        Tier.SEPARATOR: _("Separator"),
+        Tier.ELECTROLYTE: _("Electrolyte"),
+        Tier.CELL: _("Cells"),
+        Tier.STORAGE: _("Storage systems"),
+        Tier.CAR: _("Vehicles"),
+        Tier.RECYCLING: _("Recycling"),
+    },
+    "firm_role": {
+        FirmRole.RESOURCE: _("Ore and brine"),
+        FirmRole.LITHIUM_SALT: _("Lithium salts"),
+        FirmRole.PRECURSOR: _("Precursors"),
+        FirmRole.CATHODE: _("Cathode material"),
+        FirmRole.ANODE: _("Anode material"),
+        FirmRole.SEPARATOR: _("Separator"),
+        FirmRole.ELECTROLYTE: _("Electrolyte"),
+        FirmRole.CELL: _("Cells"),
+        FirmRole.STORAGE: _("Storage systems"),
+        FirmRole.CAR: _("Vehicles"),
+        FirmRole.PROCESSOR: _("Processor"),
+        FirmRole.RECYCLER: _("Recycler"),
+        FirmRole.TRADER: _("Trading house"),
+    },
+    "user_role": {
+        UserRole.FIRM_TRADER: _("Trader"),
+        UserRole.FIRM_ADMIN: _("Firm administrator"),
+        UserRole.PLATFORM_STAFF: _("Reviewer"),
+        UserRole.SENIOR_STAFF: _("Senior reviewer"),
+        UserRole.REGULATOR: _("Regulator"),
+        UserRole.PLATFORM_ADMIN: _("Platform administrator"),
+    },
+    "sign_in": {
+        SignInOutcome.SIGNED_IN: _("Signed in"),
+        SignInOutcome.SIGNED_OUT: _("Signed out"),
+        SignInOutcome.WRONG_PASSWORD: _("Wrong password"),
+        SignInOutcome.UNKNOWN_EMAIL: _("Unknown e-mail"),
+        SignInOutcome.LOCKED: _("Account locked"),
+        SignInOutcome.INACTIVE: _("Account not active"),
+        SignInOutcome.PASSWORD_CHANGED: _("Password changed"),
+    },
+    "scope": {
+        Permission.OFFER_READ: _("Read offers"),
+        Permission.OFFER_POST: _("Post, amend and withdraw offers"),
+        Permission.OFFER_IMPORT: _("Upload files of offers"),
+        Permission.PROPOSAL_READ: _("Read proposals"),
+        Permission.PROPOSAL_DECIDE: _("Accept and decline proposals"),
+        Permission.CONTRACT_READ: _("Read contracts"),
+        Permission.REFERENCE_READ: _("Read reference data"),
+    },
+    "subject": {
+        "offer": _("Offer"),
+        "round": _("Round"),
+        "run": _("Run"),
+        "proposal": _("Proposal"),
+        "contract": _("Contract"),
+    },
+    "actor": {
+        "firm": _("the firm"),
+        "matcher": _("the matcher"),
+        "staff": _("reviewer"),
+        "senior_staff": _("senior reviewer"),
+        "seller": _("seller"),
+        "buyer": _("buyer"),
+        "system": _("the platform"),
+        "timer": _("a deadline"),
+    },
+    "event": {
+        "offer.draft": _("Kept as a draft"),
+        "offer.post": _("Posted"),
+        "offer.amend": _("Amended"),
+        "offer.withdraw": _("Withdrawn"),
+        "offer.expire": _("Expired"),
+        "round.create": _("Round made"),
+        "round.open": _("Round opened"),
+        "round.close": _("Round closed"),
+        "round.settle": _("Round settled"),
+        "run.queue": _("Run queued"),
+        "run.start": _("Run started"),
+        "run.finish": _("Run finished"),
+        "run.fail": _("Run failed"),
+        "run.cancel": _("Run cancelled"),
+    },
+}
+TONES: Mapping[str, str] = {
+    "open": "live",
+    "running": "live",
+    "queued": "warn",
+    "done": "good",
+    "failed": "bad",
+    "matched": "good",
+    "partly_matched": "good",
+    "out_of_the_money": "warn",
+    "paradoxically_rejected": "warn",
+    "invalid": "bad",
+    "proposed": "warn",
+    "under_review": "warn",
+    "released": "live",
+    "accepted": "live",
+    "countered": "warn",
+    "agreed": "good",
+    "withheld": "bad",
+    "declined": "bad",
+    "rejected": "bad",
+    "signed": "good",
+    "effective": "good",
+    "suspended": "warn",
+    "terminated": "bad",
+}
+_SUBJECTS = {subject.value: subject for subject in Subject}
+
+
+def label_of(table: str, code: str) -> str:
+    """The name of a code in the language of the page; the code itself where a newer one has no name yet."""
+    code = str(code)
+    if (text := TABLES.get(table, {}).get(code)) is not None:
+        return str(text)
+    subject = _SUBJECTS.get(table)
+    if subject is not None:
+        for state in STATES[subject]:
+            if state.name == code:
+                return in_words(state.text.zh, state.text.en)
+    if table == "event" and (move := MOVE_TEXTS.get(code.partition(".")[2])) is not None:
+        return in_words(move.zh, move.en)
+    return code
+
+
+def tone_of(table: str, code: str) -> str:
+    """How a state looks: good, live (going on), warn (waits for somebody), bad, or plain."""
+    return "live" if (table, code) == ("contract", "agreed") else TONES.get(str(code), "")
+
+
+def options(table: str, codes: list[StrEnum] | None = None) -> list[tuple[str, str]]:
+    """Codes and names for a list to choose from."""
+    return [(code, label_of(table, code)) for code in (codes or TABLES[table])]
+
+
+def reason_text(code: str | None) -> str:
+    """What a reason code of any group says; empty without one."""
+    if not code:
+        return ""
+    for group in REASONS.values():
+        for reason in group:
+            if reason.code == code:
+                return in_words(reason.text.zh, reason.text.en)
+    return code
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals.update(label_of=label_of, tone_of=tone_of, reason_text=reason_text, options_of=options)
