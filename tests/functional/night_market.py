@@ -67,10 +67,10 @@ class Town:
     def __post_init__(self) -> None:
         make.FreightFactory(from_region=self.origin, to_region=self.destination, cost=Decimal(4))
 
-    def sells(self, quantity: int = 10, price: int | str = 70, **more: Any) -> Offer:
+    def sells(self, quantity: int | list[int] = 10, price: int | str = 70, **more: Any) -> Offer:
         return self._offer(make.OfferFactory, self.origin, quantity=quantity, price=Decimal(price), **more)
 
-    def buys(self, quantity: int = 10, price: int | str = 90, **more: Any) -> Offer:
+    def buys(self, quantity: int | list[int] = 10, price: int | str = 90, **more: Any) -> Offer:
         return self._offer(make.DemandFactory, self.destination, quantity=quantity, price=Decimal(price), **more)
 
     def converts(self, output: Grade, quantity: int = 10, fee: int = 8_000, **more: Any) -> Offer:
