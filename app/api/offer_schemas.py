@@ -224,6 +224,9 @@ class OfferResultSchema(ma.Schema):
     requirement = ma.fields.String(
         required=True, allow_none=True, metadata={"description": "What failed most, where there was no eligible lane"}
     )
+    field = ma.fields.String(
+        required=True, allow_none=True, metadata={"description": "What was wrong with an offer that is invalid"}
+    )
     filled = ma.fields.List(ma.fields.Nested(FilledPeriodSchema), required=True)
 
 
@@ -275,7 +278,7 @@ def shown_offer(session: Session, offer: Offer, warnings: list[OfferWarning] | N
 
 
 def shown_result(result: RunResult) -> dict[str, Any]:
-    """A result as `OfferResultSchema` shows it. Nothing of its detail but the requirement is for the firm."""
+    """A result as `OfferResultSchema` shows it. Of its detail the requirement and the field are for the firm."""
     labels, lot = result.run.round.horizon.labels(), result.offer.product.lot
     return {
         "run_id": result.run_id,
@@ -283,7 +286,8 @@ def shown_result(result: RunResult) -> dict[str, Any]:
         "offer_revision": result.offer_revision,
         "reason": result.reason,
         "distance": result.distance,
-        "requirement": (result.detail or {}).get("requirement"),
+        "requirement": (result.detail or {}).get("failed"),
+        "field": (result.detail or {}).get("field"),
         "filled": [
             {"period": label, "quantity": lots * lot} for label, lots in zip(labels, result.filled, strict=True)
         ],

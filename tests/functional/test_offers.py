@@ -380,11 +380,22 @@ def test_results_tell_quantity_reason_and_distance_of_finished_runs(place: Marke
     f.RunResultFactory(
         run=missed, offer=offer, reason=Reason.OUT_OF_THE_MONEY, distance=Decimal("3200.5"), filled=[0] * 8
     )
+    other = f.RunResultFactory(
+        run=f.RunFactory(round=place.round),
+        offer=offer,
+        reason=Reason.NO_ELIGIBLE_LANE,
+        detail={"failed": "certificate", "lanes": 3},
+        filled=[0] * 8,
+    )
     failed = f.RunFactory(round=place.round, state=RunState.FAILED, error="stopped")
     f.RunResultFactory(run=failed, offer=offer)
     found = trader.get(f"{URL}/{posted['id']}/results").json["items"]
-    assert [(result["reason"], result["distance"]) for result in found] == [("out_of_the_money", "3200.5")]
+    assert {result["run_id"]: (result["reason"], result["distance"], result["requirement"]) for result in found} == {
+        str(missed.id): ("out_of_the_money", "3200.5", None),
+        str(other.run.id): ("no_eligible_lane", None, "certificate"),
+    }
     assert found[0]["filled"][0] == {"period": "2027-Q1", "quantity": "0"}
+    assert "lanes" not in found[0], "nothing else of the run's working is told"
 
 
 def test_staff_look_at_a_sealed_offer_with_a_reason_that_is_kept(
