@@ -35,14 +35,15 @@ TEXTS = {
     "zh": {
         "title": "长单 · 一夜撮合后的电池产业链",
         "measure": "带宽为合同金额（含运费，不含税，{periods}），共 {value} 亿元，{contracts} 份合同",
-        "notice": "具名企业的数量依据公开产能并逐条注明出处；价格、条款均为合成，与所示企业无关。碳酸锂指数取自 2025 年 6 月。",
+        "notice": "具名企业的数量依据公开产能并逐条注明出处；价格、条款均为合成，与所示企业无关。"
+        "碳酸锂指数取自 2025 年 6 月。",
         "contracts": "份合同",
     },
     "en": {
         "title": "Changdan · the battery chain after one night",
         "measure": "Width is contract value (delivered, without tax, {periods}): {value} bn CNY, {contracts} contracts",
-        "notice": "Volumes of the firms named rest on published, cited capacities; prices and terms are synthetic, not theirs. "
-        "The carbonate index is of June 2025.",
+        "notice": "Volumes of the firms named rest on published, cited capacities; prices and terms are synthetic, not "
+        "theirs. The carbonate index is of June 2025.",
         "contracts": "contracts",
     },
 }
