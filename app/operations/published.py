@@ -1,7 +1,7 @@
 """What everybody may know: market indices as published, and prices of the rounds where enough firms stand behind one.
 
 A figure of the rounds is published only if at least five firms stand behind it and the largest two make up at most
-85 % of it, so that nobody can work out from it what one firm has done.
+85 % of it, so that nobody can work out from it what one firm has done. Affiliates count as one firm.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.models import IndexPrice, MarketIndex, Product, Proposal, Round, RoundKind, RoundPeriod, Run, RunState
+from app.operations.affiliates import topmost_parents
 
 FEWEST_FIRMS = 5
 LARGEST_TWO = Decimal("0.85")
@@ -82,9 +83,10 @@ def round_prices(session: Session) -> list[RoundPrice]:
         .group_by(Proposal.run_id, Proposal.product_code, Proposal.seller_firm_id, Proposal.buyer_firm_id)
         .order_by(Proposal.run_id, Proposal.product_code, Proposal.seller_firm_id, Proposal.buyer_firm_id)
     )
+    group = topmost_parents(session)
     tallies: dict[tuple[uuid.UUID, str], _Tally] = defaultdict(_Tally)
     for run_id, product, seller, buyer, volume, value in session.execute(query):
-        tallies[run_id, product].add(seller, buyer, int(volume), Decimal(value))
+        tallies[run_id, product].add(group[seller], group[buyer], int(volume), Decimal(value))
     products = {row.code: row for row in session.scalars(sa.select(Product).order_by(Product.code))}
     found = [
         _round_price(session.get_one(Run, run_id), products[product], tally)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,10 @@ from app.auth import public
 from app.models import Product
 from app.operations.flows import Flow
 from app.web.formats import in_words, money_short, named, quantity
-from app.web.texts import _
 
 blueprint = Blueprint("charts", __name__)
 LIBRARY = Path(plotly.__file__).parent / "package_data"
-MOST_LINKS = 90
+MOST_LINKS = 60
 PALETTE = ("#0f6a5c", "#a85a12", "#1f5fa8", "#7a3e8e", "#8a7a10", "#b0413e", "#3d7d3a", "#566370", "#c2762f", "#2a8c9b")
 
 
@@ -33,32 +30,20 @@ def library() -> Response:
 
 
 def flow_figure(flows: Sequence[Flow], products: Mapping[str, Product]) -> dict[str, Any]:
-    """A Sankey diagram of who sells what to whom, by value; beyond the largest flows the rest of a product is one."""
+    """A Sankey diagram of who sells what to whom, by value; of many flows the largest, with the part they make up."""
     ordered = sorted(flows, key=lambda flow: (-flow.value, flow.product, str(flow.seller.id), str(flow.buyer.id)))
-    kinds = sorted({flow.product for flow in flows}, key=lambda code: (list(products).index(code), code))
+    drawn, whole = ordered[:MOST_LINKS], sum(flow.value for flow in flows)
+    kinds = sorted({flow.product for flow in drawn}, key=lambda code: (list(products).index(code), code))
     colour = {code: PALETTE[at % len(PALETTE)] for at, code in enumerate(kinds)}
     nodes: dict[str, int] = {}
-    links = [_link(flow, nodes, colour, products) for flow in ordered[:MOST_LINKS]]
-    rest: dict[str, Decimal] = defaultdict(Decimal)
-    for flow in ordered[MOST_LINKS:]:
-        rest[flow.product] += flow.value
-    others = _("all others")
-    for code, value in sorted(rest.items()):
-        ends = (f"{named(products[code])}: {others} →", f"→ {named(products[code])}: {others}")
-        links.append(
-            {
-                "source": nodes.setdefault(ends[0], len(nodes)),
-                "target": nodes.setdefault(ends[1], len(nodes)),
-                "value": float(value),
-                "color": f"{colour[code]}66",
-                "label": f"{named(products[code])}, {others}: {money_short(value)}",
-            }
-        )
+    links = [_link(flow, nodes, colour, products) for flow in drawn]
     return {
         "nodes": list(nodes),
         "links": links,
         "legend": [{"name": named(products[code]), "color": colour[code]} for code in kinds],
-        "height": max(380, min(1400, 15 * len(nodes))),
+        "height": max(420, min(1100, 16 * len(nodes))),
+        "left_out": len(ordered) - len(drawn),
+        "part": str(sum(flow.value for flow in drawn) / whole) if whole else "1",
     }
 
 

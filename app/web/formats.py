@@ -75,6 +75,11 @@ def quantity(value: Number | None, unit: Unit | str) -> str:
     return "–" if value is None else f"{number(value, 6)} {unit_name(unit)}"
 
 
+def about(value: Number | None, unit: Unit | str) -> str:
+    """A quantity that is an estimate: whole units where they are many."""
+    return "–" if value is None else f"{number(value, 0 if abs(exact(value)) >= 100 else 2)} {unit_name(unit)}"
+
+
 def money(value: Number | None, currency: str = "CNY") -> str:
     """An amount in full: "CNY 1,234,567" or "1,234,567 元"."""
     if value is None:
@@ -177,6 +182,7 @@ FILTERS = (
     unit_name,
     currency_name,
     quantity,
+    about,
     money,
     money_short,
     price,

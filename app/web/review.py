@@ -36,6 +36,7 @@ ORDERS = {
     "-product": ((Proposal.product_code, Proposal.id), True),
 }
 LONGEST_NOTE = 1000
+SHOWN_MEMBERS = 12  # of a bundle, on the page of one of them
 
 
 @blueprint.get("")
@@ -122,6 +123,7 @@ def show(proposal_id: uuid.UUID) -> ResponseReturnValue:
     return render_template(
         "review_sheet.html",
         sheet=sheet,
+        shown_members=SHOWN_MEMBERS,
         line=line,
         names=names,
         attributes=pages.attributes_by_code(session(), product_code=line.product.code),

@@ -2,6 +2,20 @@
 const place = document.getElementById("flows");
 const figure = JSON.parse(document.getElementById("flows-figure").textContent);
 
+/** The library puts style elements into the page; they get the nonce, or the browser would refuse them. */
+function withNonce(work) {
+  const make = document.createElement;
+  const nonce = document.getElementById("plotly.js-style-global").nonce;
+  document.createElement = function createElement(name, ...rest) {
+    const element = make.call(document, name, ...rest);
+    if (String(name).toLowerCase() === "style") element.nonce = nonce;
+    return element;
+  };
+  return work().finally(() => {
+    document.createElement = make;
+  });
+}
+
 function load() {
   return new Promise((resolve, reject) => {
     const script = document.createElement("script");
@@ -41,7 +55,7 @@ function draw() {
 const watcher = new IntersectionObserver(async (entries) => {
   if (!entries.some((entry) => entry.isIntersecting)) return;
   watcher.disconnect();
-  await load();
+  await withNonce(load);
   draw();
 }, { rootMargin: "400px" });
 watcher.observe(place);

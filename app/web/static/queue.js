@@ -5,11 +5,14 @@ if (queue) {
   const rows = [...queue.querySelectorAll("[data-row]")];
   const all = queue.querySelector("[data-all]");
   const count = queue.querySelector("[data-count]");
+  const bulk = queue.querySelector("[data-bulk]");
   let at = -1;
 
   const tickOf = (row) => row.querySelector('input[name="chosen"]:not(:disabled)');
   const recount = () => {
-    if (count) count.textContent = queue.querySelectorAll('input[name="chosen"]:checked').length;
+    const ticked = queue.querySelectorAll('input[name="chosen"]:checked').length;
+    if (count) count.textContent = ticked;
+    if (bulk) bulk.hidden = ticked === 0;
   };
   const move = (to) => {
     if (!rows.length) return;
