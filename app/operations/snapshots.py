@@ -36,6 +36,7 @@ from app.operations import commitments, snapshot_limits
 from app.operations.commitments import Held
 from app.operations.snapshot_firms import CertificateRegister, firm_names
 from app.operations.snapshot_limits import attribute_name
+from market.errors import InvalidValue
 from market.periods import Horizon
 from matching import snapshot as frozen
 from matching.snapshot import Side, Snapshot
@@ -127,6 +128,8 @@ def _offers(
         if not (row.firm_active and row.site_active):
             invalid[row.id] = "site" if row.firm_active else "firm"
             continue
+        if row.currency not in rates:
+            raise InvalidValue(f"offer {row.id} is in {row.currency}; the round has a rate for {', '.join(rates)} only")
         rate, own = rates[row.currency], price.get(row.id, {})
         rows.append(
             OfferRow(
