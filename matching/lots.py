@@ -56,9 +56,10 @@ class _Book:
         self.lots[k] += by
 
     def _draw(self, k: int) -> bytes:
-        """Who gets an odd lot among equals is drawn, from labels alone, so that no order favours anyone."""
-        pair = f"{self.market.sellers.label[self.seller[k]]}|{self.market.buyers.label[self.buyer[k]]}|{self.first[k]}"
-        return blake2b(pair.encode(), digest_size=8).digest()
+        """Who gets an odd lot among equals is drawn from what they offer, so that neither order nor label favours
+        anyone; between two that offer the very same it falls to the one that the arrays have first."""
+        pair = f"{self.market.sellers.content[self.seller[k]]}|{self.market.buyers.content[self.buyer[k]]}"
+        return blake2b(f"{pair}|{self.first[k]}|{self.last[k]}".encode(), digest_size=8).digest()
 
     def give_back(self, product: str) -> None:
         """Lots lost by rounding, largest remainder first, where there is room."""

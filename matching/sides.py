@@ -32,6 +32,7 @@ class MarketSide:
     """
 
     label: tuple[str, ...]
+    content: tuple[str, ...]  # [n] what is offered, told without the label
     offers: int
     conversion: Ints  # [n]
     firm: Ints  # [n] index into Market.firms
@@ -100,8 +101,8 @@ class Market:
         return level
 
 
-def _content_key(offer: Offer) -> tuple[object, ...]:
-    """Everything that matters about an offer, its label last: the order in which it enters the arrays."""
+def _content(offer: Offer) -> tuple[object, ...]:
+    """Everything that matters about an offer but its label: the order in which it enters the arrays."""
     return (
         offer.product,
         offer.grade,
@@ -114,8 +115,27 @@ def _content_key(offer: Offer) -> tuple[object, ...]:
         sorted((name, -1 if last is None else last) for name, last in offer.certificates.items()),
         offer.max_share or Decimal(2),
         offer.freight_included,
+        offer.min_rate,
+        offer.all_or_none,
         offer.firm,
-        offer.offer,
+        offer.group,
+    )
+
+
+def _conversion_content(conversion: Conversion) -> tuple[object, ...]:
+    """Everything that matters about a conversion but its label."""
+    return (
+        conversion.product,
+        conversion.grade,
+        conversion.region,
+        conversion.fee,
+        conversion.capacity,
+        sorted((n.product, n.grade, n.quantity_per_output, n.own_stock) for n in conversion.inputs),
+        conversion.min_term,
+        conversion.max_term or 0,
+        sorted(conversion.specification.items()),
+        sorted((name, -1 if last is None else last) for name, last in conversion.certificates.items()),
+        conversion.firm,
     )
 
 
@@ -125,9 +145,15 @@ def build(snapshot: Snapshot, products: frozenset[str] | None = None) -> Market:
     :raises KeyError: a commitment names an offer that the snapshot lacks.
     """
     inside = frozenset(grade.product for grade in snapshot.grades) if products is None else products
-    offers = sorted((offer for offer in snapshot.offers if offer.product in inside), key=_content_key)
+    offers = sorted(
+        (offer for offer in snapshot.offers if offer.product in inside),
+        key=lambda offer: (_content(offer), offer.offer),
+    )
     conversions = tuple(
-        sorted((c for c in snapshot.conversions if c.product in inside), key=lambda c: (c.product, c.conversion))
+        sorted(
+            (c for c in snapshot.conversions if c.product in inside),
+            key=lambda c: (_conversion_content(c), c.conversion),
+        )
     )
     return _Builder(snapshot, tuple(sorted(inside)), offers, conversions).market()
 
@@ -137,6 +163,7 @@ class _Row:
     """One position of a side, before it becomes array entries."""
 
     label: str
+    content: str
     conversion: int
     firm: str
     product: str
@@ -243,6 +270,7 @@ class _Builder:
     def _offer_row(offer: Offer) -> _Row:
         return _Row(
             label=offer.offer,
+            content=repr(_content(offer)),
             conversion=-1,
             firm=offer.firm,
             product=offer.product,
@@ -264,6 +292,7 @@ class _Builder:
     def _conversion_row(position: int, conversion: Conversion, product: str, grade: str) -> _Row:
         return _Row(
             label=conversion.conversion,
+            content=repr(_conversion_content(conversion)),
             conversion=position,
             firm=conversion.firm,
             product=product,
@@ -286,6 +315,7 @@ class _Builder:
 
         return MarketSide(
             label=tuple(row.label for row in rows),
+            content=tuple(row.content for row in rows),
             offers=sum(row.conversion < 0 for row in rows),
             conversion=ints([row.conversion for row in rows]),
             firm=ints([self.firm_at[row.firm] for row in rows]),
