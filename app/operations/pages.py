@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy import orm
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app.auth import Principal
@@ -103,7 +104,7 @@ def latest_results(
         .join(Run, RunResult.run_id == Run.id)
         .where(Run.state == RunState.DONE, RunResult.offer_id.in_(own))
         .options(orm.contains_eager(RunResult.run))
-        .distinct(RunResult.offer_id)
+        .ext(distinct_on(RunResult.offer_id))
         .order_by(RunResult.offer_id, Run.created_at.desc(), Run.id)
     )
     return {result.offer_id: result for result in session.scalars(query)}

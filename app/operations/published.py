@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import Session, aliased
 
 from app.models import IndexPrice, MarketIndex, Product, Proposal, Round, RoundKind, RoundPeriod, Run, RunState
 from app.operations.affiliates import topmost_parents
@@ -63,10 +64,10 @@ def round_prices(session: Session) -> list[RoundPrice]:
         sa.select(Run.id)
         .join(Round, Round.id == Run.round_id)
         .where(Run.state == RunState.DONE, Round.kind == RoundKind.NIGHTLY)
-        .distinct(Run.round_id)
+        .ext(distinct_on(Run.round_id))
         .order_by(Run.round_id, Run.created_at.desc(), Run.id)
     )
-    first, last = sa.orm.aliased(RoundPeriod), sa.orm.aliased(RoundPeriod)
+    first, last = aliased(RoundPeriod), aliased(RoundPeriod)
     lots = Proposal.rate * (last.position - first.position + 1)
     query = (
         sa.select(

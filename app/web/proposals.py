@@ -12,7 +12,7 @@ from app.clock import clock
 from app.db import session
 from app.errors import Conflict, Refused
 from app.models import Proposal
-from app.operations import proposals
+from app.operations import pages, proposals
 from app.operations.pages import ANSWERABLE
 from app.permissions import Permission
 from app.web.formats import in_words
@@ -49,6 +49,7 @@ def show(proposal_id: uuid.UUID) -> ResponseReturnValue:
     return render_template(
         "proposal.html",
         proposal=found,
+        attributes=pages.attributes_by_code(session(), product_code=found.product.code),
         may_decide=principal().may(Permission.PROPOSAL_DECIDE),
         reasons=[(one.code, in_words(one.text.zh, one.text.en)) for one in REASONS[ReasonGroup.DECLINE]],
     )

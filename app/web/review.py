@@ -185,13 +185,14 @@ def decide(proposal_id: uuid.UUID) -> ResponseReturnValue:
 def _said(action: ReviewAction, step: ReviewStep, count: int) -> str:
     if step is ReviewStep.RECOMMENDATION:
         return _("Your word is kept. A second, senior person decides.")
+    alone = count == 1
     if action is ReviewAction.RELEASE:
-        return ngettext(
-            "The proposal is released; both parties can answer now.",
-            "The bundle of %(num)d proposals is released; the parties can answer now.",
-            count,
-        )
-    return ngettext("The proposal is withheld.", "The bundle of %(num)d proposals is withheld.", count)
+        if alone:
+            return _("The proposal is released; both parties can answer now.")
+        return _("The bundle of %(count)s proposals is released; the parties can answer now.", count=count)
+    if alone:
+        return _("The proposal is withheld.")
+    return _("The bundle of %(count)s proposals is withheld.", count=count)
 
 
 def _decision() -> tuple[ReviewAction | None, str, str | None]:
