@@ -99,7 +99,8 @@ def committed(
 ) -> Committed:
     """What is held, between offers of the snapshot: the `open_offers` (capacity and demand) and stand-ins.
 
-    A stand-in offers exactly the committed volume, so nothing of it is free; shares and corridors count the volume.
+    A stand-in offers exactly the committed volume, so nothing of it is free; shares, corridors and exclusive groups
+    count it.
     """
     volume: dict[_StandIn, Lots] = {}
     commitments = []
@@ -119,10 +120,11 @@ def committed(
             FrozenOffer(
                 offer=stand_in.label,
                 side=stand_in.side,
-                firm=str(places[stand_in.offer][0]),
+                firm=str(places[stand_in.offer].firm_id),
                 product=stand_in.product,
                 grade=stand_in.grade,
-                region=places[stand_in.offer][1],
+                region=places[stand_in.offer].region_code,
+                group=places[stand_in.offer].group_label or "",
                 quantity=quantity,
                 price=(Decimal(0),) * len(horizon),
             )
@@ -145,12 +147,14 @@ def _sum(one: Lots | None, other: Lots) -> Lots:
     return other if one is None else tuple(a + b for a, b in zip(one, other, strict=True))
 
 
-def _places(session: Session, offers: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[uuid.UUID, str]]:
-    """Firm and region of some offers."""
+def _places(
+    session: Session, offers: Collection[uuid.UUID]
+) -> dict[uuid.UUID, sa.Row[uuid.UUID, uuid.UUID, str, str | None]]:
+    """Firm, region and exclusive group of some offers."""
     query = (
-        sa.select(Offer.id, Offer.firm_id, Site.region_code)
+        sa.select(Offer.id, Offer.firm_id, Site.region_code, Offer.group_label)
         .join(Site, Site.id == Offer.site_id)
         .where(among(Offer.id, offers))
         .order_by(Offer.id)
     )
-    return {offer: (firm, region) for offer, firm, region in session.execute(query)}
+    return {row.id: row for row in session.execute(query)}

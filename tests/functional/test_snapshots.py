@@ -24,6 +24,7 @@ from app.operations.commitments import UNTOUCHED
 from app.operations.snapshots import FrozenRound, freeze
 from matching import snapshot as frozen
 from matching.lanes import find_lanes
+from matching.run import run
 from matching.sides import build
 from matching.snapshot import Bound, Side
 from tests import factories as make
@@ -238,6 +239,18 @@ def test_volume_promised_by_an_offer_that_is_gone_still_counts_for_the_share(ses
     assert [market.sellers.label[at] for at in found.seller] == [str(still.id)]
     (family,) = found.families
     assert family.limit.tolist() == [5] * 4, "half of 30, less 10 already promised"
+
+
+def test_of_a_group_one_is_taken_even_when_it_is_gone(session: Session) -> None:
+    town = Town()
+    seller = make.FirmFactory()
+    gone, still = (town.sells(firm=seller, group_label="either") for _ in range(2))
+    buy = town.buys(quantity=20)
+    promised(session, town, gone, buy, rate=10)
+    gone.state = OfferState.WITHDRAWN
+    answer = run(snapshot_of(session, town))
+    assert answer.contracts == ()
+    assert {result.offer: result.filled for result in answer.results}[str(still.id)] == (0, 0, 0, 0)
 
 
 def test_a_conversion_has_left_what_it_has_not_promised(session: Session) -> None:
