@@ -32,7 +32,7 @@ class MarketSide:
     """
 
     label: tuple[str, ...]
-    content: tuple[str, ...]  # [n] what is offered, told without the label
+    content: tuple[str, ...]  # [n] what is offered, whoever offers it
     offers: int
     conversion: Ints  # [n]
     firm: Ints  # [n] index into Market.firms
@@ -102,7 +102,7 @@ class Market:
 
 
 def _content(offer: Offer) -> tuple[object, ...]:
-    """Everything that matters about an offer but its label: the order in which it enters the arrays."""
+    """Everything that matters about an offer but who makes it: the order in which it enters the arrays."""
     return (
         offer.product,
         offer.grade,
@@ -117,13 +117,11 @@ def _content(offer: Offer) -> tuple[object, ...]:
         offer.freight_included,
         offer.min_rate,
         offer.all_or_none,
-        offer.firm,
-        offer.group,
     )
 
 
 def _conversion_content(conversion: Conversion) -> tuple[object, ...]:
-    """Everything that matters about a conversion but its label."""
+    """Everything that matters about a conversion but whose it is."""
     return (
         conversion.product,
         conversion.grade,
@@ -135,7 +133,6 @@ def _conversion_content(conversion: Conversion) -> tuple[object, ...]:
         conversion.max_term or 0,
         sorted(conversion.specification.items()),
         sorted((name, -1 if last is None else last) for name, last in conversion.certificates.items()),
-        conversion.firm,
     )
 
 
@@ -152,7 +149,7 @@ def build(snapshot: Snapshot, products: frozenset[str] | None = None) -> Market:
     conversions = tuple(
         sorted(
             (c for c in snapshot.conversions if c.product in inside),
-            key=lambda c: (_conversion_content(c), c.conversion),
+            key=lambda c: (_conversion_content(c), c.firm, c.conversion),
         )
     )
     return _Builder(snapshot, tuple(sorted(inside)), offers, conversions).market()
@@ -194,11 +191,11 @@ class _Builder:
         self.snapshot, self.products, self.conversions = snapshot, products, conversions
         self.offers = offers
         self.inputs = [(m, need) for m, c in enumerate(conversions) for need in self._inputs(c)]
-        firms = {offer.firm for offer in offers} | {c.firm for c in conversions}
-        self.firms = tuple(sorted(firms))
+        # In the order in which their offers stand, so that a firm's name decides nothing either.
+        self.firms = tuple(dict.fromkeys([offer.firm for offer in offers] + [c.firm for c in conversions]))
         self.firm_at = _positions(self.firms)
-        group_at = _positions(sorted({snapshot.affiliates.get(firm, firm) for firm in firms}))
-        self.group_of = {firm: group_at[snapshot.affiliates.get(firm, firm)] for firm in firms}
+        group_at = _positions(list(dict.fromkeys(snapshot.affiliates.get(firm, firm) for firm in self.firms)))
+        self.group_of = {firm: group_at[snapshot.affiliates.get(firm, firm)] for firm in self.firms}
         self.regions = tuple(
             sorted(
                 {offer.region for offer in offers}
