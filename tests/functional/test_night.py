@@ -265,3 +265,32 @@ def test_every_offer_gets_one_result(own_app: Application) -> None:
 def test_an_empty_round_is_cleared_too(own_app: Application) -> None:
     run = clear(make.RoundFactory(period_count=2))
     assert headline(run)["contracts"] == 0
+
+
+def test_a_share_that_staff_took_up_meanwhile_is_not_given_twice(own_app: Application) -> None:
+    town = Town()
+    town.sells(quantity=30)
+    town.buys(quantity=20, max_share=Decimal("0.5"))
+    (old,) = proposals_of(clear(town.round))
+    run = clear_while(town, lambda: touch(old, released=True))
+    assert proposals_of(run) == [], "there is volume on both sides, but the supplier has its half"
+    assert headline(run)["dropped_bundles"] == {"reserved": 1}
+
+
+def test_a_quota_that_staff_took_up_meanwhile_is_not_used_twice(own_app: Application) -> None:
+    town = Town()
+    make.CorridorFactory(
+        round=town.round,
+        product=town.grade.product,
+        from_region=town.origin,
+        to_region=town.destination,
+        limit_per_period=10,
+    )
+    town.sells()
+    town.buys()
+    (old,) = proposals_of(clear(town.round))
+    better = town.sells(price=60), town.buys(price=100)
+    run = clear_while(town, lambda: touch(old, released=True))
+    assert proposals_of(run) == [], "the quota is used by others"
+    results = {row.offer_id: row.reason for row in db.session.scalars(sa.select(RunResult).filter_by(run_id=run.id))}
+    assert {results[offer.id] for offer in better} == {Reason.LIMITED_BY_POLICY}
