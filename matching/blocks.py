@@ -1,55 +1,52 @@
-"""Block terms: minimum rate, all-or-none, exclusive groups.
+"""Block terms of offers, and which of them a set of contracts breaks, by label and in whole lots.
 
-The divisible market is cleared first; where its answer breaks a block term the lane or the offer is left out and the
-rest is cleared again, until nothing is broken. The answer always keeps every term, no one is matched at a loss, and
-the certificate gives the gap to the divisible bound and claims no absence of blocking pairs for these offers.
+Minimum rate, all-or-none, exclusive group, most contracts and "only with" make the market indivisible. Prices by
+quantity need no term of their own: steps that grow worse with volume are several offers, a discount for volume is an
+exclusive group of offers.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 
 from .answer import Contract
 from .snapshot import Offer, Snapshot
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
-    """What a clearing leaves out: whole offers, and pairs (seller, buyer) by label."""
-
-    offers: frozenset[str] = frozenset()
-    pairs: frozenset[tuple[str, str]] = frozenset()
-
-    def from_snapshot(self, snapshot: Snapshot) -> Snapshot:
-        """The snapshot without the offers left out, nor what they are committed to."""
-        if not self.offers:
-            return snapshot
-        return replace(
-            snapshot,
-            offers=tuple(o for o in snapshot.offers if o.offer not in self.offers),
-            commitments=tuple(c for c in snapshot.commitments if not {c.sell, c.buy} & self.offers),
-        )
-
-
 def block_offers(snapshot: Snapshot) -> frozenset[str]:
     """Offers with a term that makes the problem indivisible."""
-    return frozenset(o.offer for o in snapshot.offers if o.min_rate > 1 or o.all_or_none or o.group)
+    return frozenset(
+        o.offer
+        for o in snapshot.offers
+        if o.min_rate > 1 or o.all_or_none or o.group or o.most_contracts is not None or o.only_with is not None
+    )
 
 
-def next_left_out(snapshot: Snapshot, contracts: Sequence[Contract], left_out: LeftOut) -> LeftOut | None:
-    """More to leave out because an answer breaks block terms; None when it breaks none.
+def tied_products(snapshot: Snapshot) -> frozenset[tuple[str, str]]:
+    """Pairs of products that an exclusive group or an offer depending on another ties together."""
+    product = {offer.offer: offer.product for offer in snapshot.offers}
+    tied = {(o.product, product[o.only_with]) for o in snapshot.offers if o.only_with in product}
+    groups: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for offer in snapshot.offers:
+        if offer.group:
+            groups[offer.firm, offer.group].add(offer.product)
+    return frozenset(tied | {pair for group in groups.values() for pair in combinations(sorted(group), 2)})
 
-    Least filled first: of an exclusive group the fullest offer stays; of the contracts below a minimum rate an
-    offer's largest is tried once more with the others gone.
-    """
+
+def block_faults(snapshot: Snapshot, contracts: Sequence[Contract]) -> Iterator[str]:
+    """Every block term but minimum rates that contracts break, in words; commitments count as taken."""
     offers = {offer.offer: offer for offer in snapshot.offers}
-    pairs = _below_minimum(offers, contracts)
-    if pairs:
-        return replace(left_out, pairs=left_out.pairs | pairs)
-    dropped = _beside_in_group(offers, contracts) or _least_filled(offers, contracts, snapshot)
-    return replace(left_out, offers=left_out.offers | dropped) if dropped else None
+    volume = _volumes(contracts)
+    partners = _partners(snapshot)
+    yield from _partly_filled(snapshot, offers, volume)
+    yield from _beside_in_group(offers, volume, partners)
+    yield from _too_many(snapshot, offers, contracts, partners)
+    for label in sorted(volume.keys() & offers.keys()):
+        parent = offers[label].only_with
+        if parent is not None and parent not in volume and not partners[parent]:
+            yield f"{label} trades without {parent}"
 
 
 def _volumes(contracts: Sequence[Contract]) -> dict[str, int]:
@@ -58,56 +55,59 @@ def _volumes(contracts: Sequence[Contract]) -> dict[str, int]:
         lots = contract.rate * (contract.last - contract.first + 1)
         volume[contract.seller] += lots
         volume[contract.buyer] += lots
-    return volume
+    return dict(volume)
 
 
-def _below_minimum(offers: dict[str, Offer], contracts: Sequence[Contract]) -> frozenset[tuple[str, str]]:
-    below: dict[str, list[Contract]] = defaultdict(list)
-    for contract in contracts:
-        for label in (contract.seller, contract.buyer):
-            if label in offers and contract.rate < offers[label].min_rate:
-                below[label].append(contract)
-    out = set()
-    for few in below.values():
-        few.sort(key=lambda c: (c.rate * (c.last - c.first + 1), c.seller, c.buyer, c.first))
-        out |= {(c.seller, c.buyer) for c in (few[:-1] or few)}
-    return frozenset(out)
+def _partners(snapshot: Snapshot) -> Mapping[str, set[str]]:
+    """The firms each offer is committed to."""
+    firm = {offer.offer: offer.firm for offer in snapshot.offers}
+    found: dict[str, set[str]] = defaultdict(set)
+    for commitment in snapshot.commitments:
+        if any(commitment.quantity):
+            found[commitment.sell].add(firm[commitment.buy])
+            found[commitment.buy].add(firm[commitment.sell])
+    return found
 
 
-def _beside_in_group(offers: dict[str, Offer], contracts: Sequence[Contract]) -> frozenset[str]:
-    """Of every exclusive group that trades more than once, all offers but the fullest."""
-    volume = _volumes(contracts)
-    out: set[str] = set()
-    for members in trading_groups(offers, contracts).values():
-        out |= set(sorted(members, key=lambda label: (volume[label], label))[:-1])
-    return frozenset(out)
-
-
-def trading_groups(offers: dict[str, Offer], contracts: Sequence[Contract]) -> dict[tuple[str, str], list[str]]:
-    """The offers that trade, by firm and exclusive group."""
-    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for label in sorted(_volumes(contracts)):
-        if label in offers and offers[label].group:
-            groups[offers[label].firm, offers[label].group].append(label)
-    return groups
-
-
-def _least_filled(offers: dict[str, Offer], contracts: Sequence[Contract], snapshot: Snapshot) -> frozenset[str]:
-    """The all-or-none offer with the smallest filled share, if one is not whole."""
-    shares = partly_filled(offers, contracts, snapshot)
-    return frozenset([min(shares, key=lambda label: (shares[label], label))]) if shares else frozenset()
-
-
-def partly_filled(offers: dict[str, Offer], contracts: Sequence[Contract], snapshot: Snapshot) -> dict[str, float]:
-    """All-or-none offers that sell or buy some but not all of what is free, and what share."""
+def _partly_filled(snapshot: Snapshot, offers: Mapping[str, Offer], volume: Mapping[str, int]) -> Iterator[str]:
+    """All-or-none offers that sell or buy some but not all of what is free."""
     committed: dict[str, int] = defaultdict(int)
     for commitment in snapshot.commitments:
         committed[commitment.sell] += sum(commitment.quantity)
         committed[commitment.buy] += sum(commitment.quantity)
-    volume = _volumes(contracts)
-    free = {
-        label: sum(offers[label].quantity) - committed[label]
-        for label in volume
-        if label in offers and offers[label].all_or_none
-    }
-    return {label: volume[label] / free[label] for label in free if volume[label] < free[label]}
+    for label in sorted(volume.keys() & offers.keys()):
+        free = sum(offers[label].quantity) - committed[label]
+        if offers[label].all_or_none and volume[label] < free:
+            yield f"{label}: {volume[label] / free:.1%} of an all-or-none offer"
+
+
+def _beside_in_group(
+    offers: Mapping[str, Offer], volume: Mapping[str, int], partners: Mapping[str, set[str]]
+) -> Iterator[str]:
+    groups: dict[tuple[str, str], list[Offer]] = defaultdict(list)
+    for label in sorted(offers):
+        if offers[label].group:
+            groups[offers[label].firm, offers[label].group].append(offers[label])
+    for (_, group), members in sorted(groups.items()):
+        trading = [one.offer for one in members if one.offer in volume]
+        taken = [one.offer for one in members if one.offer in volume or partners.get(one.offer)]
+        if len(trading) > 1 or (trading and len(taken) > 1 and not partners.get(trading[0])):
+            yield f"exclusive group {group}: {', '.join(taken)} all trade"
+
+
+def _too_many(
+    snapshot: Snapshot,
+    offers: Mapping[str, Offer],
+    contracts: Sequence[Contract],
+    partners: Mapping[str, set[str]],
+) -> Iterator[str]:
+    firm = {o.offer: o.firm for o in snapshot.offers} | {c.conversion: c.firm for c in snapshot.conversions}
+    found: dict[str, set[str]] = defaultdict(set)
+    for contract in contracts:
+        found[contract.seller].add(firm[contract.buyer])
+        found[contract.buyer].add(firm[contract.seller])
+    for label in sorted(found.keys() & offers.keys()):
+        most, bound = offers[label].most_contracts, partners.get(label, set())
+        new = found[label] - bound
+        if most is not None and new and len(new | bound) > most:
+            yield f"{label}: contracts with {len(new | bound)} firms; it asks for {most} at most"

@@ -16,7 +16,7 @@ import numpy as np
 
 from .accounts import HALF_STEP, accounts, freight_of, mean_price
 from .answer import PRICE_STEP, Certificate, Contract, ShadowPrice
-from .blocks import partly_filled, trading_groups
+from .blocks import block_faults
 from .graph import sub_markets
 from .lanes import Lanes, find_lanes
 from .limits import UNLIMITED
@@ -84,7 +84,7 @@ def check_market(
     found = [(contract, lane) for contract, lane in zip(contracts, places, strict=True) if lane >= 0]
     violations += _term_faults(market, lanes, found)
     violations += _limit_faults(market, lanes, found)
-    violations += _block_faults(market, [contract for contract, _ in found])
+    violations += block_faults(market.snapshot, [contract for contract, _ in found])
     violations += _price_faults(market, lanes, found)
     violations += _sign_faults(market, duals)
     values = Values(market, lanes, duals)
@@ -179,15 +179,6 @@ def _limit_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
             sold, makeable = int(tally.sold[market.sellers.offers + m, t]), tally.makeable(m, t)
             if sold > makeable:
                 yield f"{conversion.conversion} in {labels[t]}: {sold} lots sold, inputs and capacity make {makeable}"
-
-
-def _block_faults(market: Market, contracts: Sequence[Contract]) -> Iterator[str]:
-    offers = {offer.offer: offer for offer in market.snapshot.offers}
-    for label, share in partly_filled(offers, contracts, market.snapshot).items():
-        yield f"{label}: {share:.1%} of an all-or-none offer"
-    for (_, group), members in trading_groups(offers, contracts).items():
-        if len(members) > 1:
-            yield f"exclusive group {group}: {', '.join(members)} all trade"
 
 
 def _sign_faults(market: Market, duals: Duals) -> Iterator[str]:

@@ -9,6 +9,7 @@ Source of the method: Nace and Pioro, "Max-min fairness and its applications to 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -27,10 +28,13 @@ ASK_AGAIN = 10  # levels between two looks at what is still open
 SEED = 20_27  # the direction that tells whether a ratio is still open is drawn, but always the same
 
 
-def settle(cleared: Cleared, duals: Duals) -> tuple[Program, Floats]:
+def settle(
+    cleared: Cleared, duals: Duals, hold: Callable[[Program, Face], Face] | None = None
+) -> tuple[Program, Floats]:
     """The rates of the answer, lots per period, aligned with the candidates of the returned programme.
 
-    `duals` is any optimal dual; every candidate it prices at zero may take part.
+    `duals` is any optimal dual; every candidate it prices at zero may take part. `hold` narrows the welfare optima to
+    those that keep block terms.
     :raises engine.SolverFailed: a stage found no optimum.
     """
     market, lanes = cleared.program.market, cleared.program.lanes
@@ -38,6 +42,8 @@ def settle(cleared: Cleared, duals: Duals) -> tuple[Program, Floats]:
     program.add(Values(market, lanes, duals).within(-TIE))
     program.add(cleared.program.traded(cleared.point.variables))
     face = program.face.optima(program.welfare, program.row_duals(duals))
+    if hold is not None:
+        face = hold(program, face)
     face = face.optima(program.volume, face.maximise(program.volume).duals)
     # Fewer lots per period for the same volume means longer windows: one contract over a year, not four quarters.
     short = program.objective(-np.ones(len(program.candidates)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import networkx as nx
 
+from .blocks import tied_products
 from .snapshot import ANY_PRODUCT, Side, Snapshot
 
 Hub = tuple[str, str, str]  # product, grade, region
@@ -75,8 +76,11 @@ def _product_graph(snapshot: Snapshot) -> ProductGraph:
 
 
 def sub_markets(snapshot: Snapshot) -> list[frozenset[str]]:
-    """Sets of products that conversions tie together; different sets are independent problems. Sorted by name."""
-    parts = nx.weakly_connected_components(_product_graph(snapshot))
+    """Sets of products that conversions or block terms tie together; different sets are independent problems. Sorted
+    by name."""
+    graph = _product_graph(snapshot)
+    graph.add_edges_from(tied_products(snapshot))
+    parts = nx.weakly_connected_components(graph)
     return sorted((frozenset(part) for part in parts), key=sorted)
 
 

@@ -13,8 +13,11 @@ import networkx as nx
 
 from . import certificate as proof
 from .answer import Answer, Certificate, Contract, OfferResult, ShadowPrice
-from .blocks import LeftOut, block_offers, next_left_out
-from .clearing import clear
+from .block_choice import Choice, SearchLimits
+from .block_lots import lots_of_blocks
+from .block_terms import breaches, read_terms
+from .blocks import block_offers
+from .clearing import Cleared, clear
 from .engine import Engine, WarmEngine
 from .explain import results
 from .fairness import settle
@@ -43,9 +46,15 @@ class _Part:
     rounds: int
 
 
-def run(snapshot: Snapshot, progress: Progress | None = None, engine: type[Engine] = WarmEngine) -> Answer:
+def run(
+    snapshot: Snapshot,
+    progress: Progress | None = None,
+    engine: type[Engine] = WarmEngine,
+    limits: SearchLimits = SearchLimits(),  # noqa: B008  # frozen
+) -> Answer:
     """Clear a snapshot.
 
+    `limits` bound the search for which offers with block terms to take, in each sub-market.
     `progress` is called with (phase, round of the solver, share of the work done 0..1) and may raise to stop.
     :raises engine.SolverFailed: the solver gave no optimum.
     """
@@ -55,7 +64,7 @@ def run(snapshot: Snapshot, progress: Progress | None = None, engine: type[Engin
     markets = sub_markets(snapshot)
     for done, products in enumerate(markets):
         clock = _Clock(seconds, report, done / len(markets), 1 / len(markets))
-        parts.append(_sub_market(snapshot, products, engine, clock))
+        parts.append(_sub_market(snapshot, products, engine, limits, clock))
     contracts = _bundled(snapshot, [contract for part in parts for contract in part.contracts])
     blocks = sorted(block_offers(snapshot))
     certificate = proof.merge([part.finding for part in parts], blocks)
@@ -105,8 +114,8 @@ class _Clock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Divisible:
-    """One divisible clearing of a sub-market, whole lots included; `bound` is the welfare before lots."""
+class _Cleared:
+    """A sub-market cleared, whole lots included; `bound` is the divisible welfare before lots."""
 
     market: Market
     lanes: Lanes
@@ -116,55 +125,67 @@ class _Divisible:
     rounds: int
 
 
-def _sub_market(snapshot: Snapshot, products: frozenset[str], engine: type[Engine], clock: _Clock) -> _Part:
-    """Clear one sub-market, again while its answer breaks block terms."""
-    whole = build(snapshot, products)
-    cleared = _divisible(whole, LeftOut(), engine, clock)
-    bound, left_out = cleared.bound, next_left_out(snapshot, cleared.contracts, LeftOut())
-    while left_out is not None:
-        market = build(left_out.from_snapshot(snapshot), products)
-        cleared = _divisible(market, left_out, engine, clock)
-        left_out = next_left_out(snapshot, cleared.contracts, left_out)
-    part = _reported(whole, cleared)
-    clock.finished("certificate")
-    return replace(part, bound=bound)
-
-
-def _divisible(market: Market, left_out: LeftOut, engine: type[Engine], clock: _Clock) -> _Divisible:
-    lanes = find_lanes(market, left_out.pairs)
+def _sub_market(
+    snapshot: Snapshot, products: frozenset[str], engine: type[Engine], limits: SearchLimits, clock: _Clock
+) -> _Part:
+    market = build(snapshot, products)
+    lanes = find_lanes(market)
     clock.finished("lanes")
-    cleared = clear(market, lanes, engine, clock.round)
+    start = clear(market, lanes, engine, clock.round)
     clock.finished("clearing")
-    prices = price_range(cleared)
-    clock.finished("prices")
-    program, rates = settle(cleared, prices.middle)
-    clock.finished("fairness")
-    contracts = locked_contracts(program, whole_lots(program, rates), prices.middle)
-    clock.finished("lots")
-    return _Divisible(
-        market=market,
-        lanes=lanes,
-        prices=prices,
-        contracts=contracts,
-        bound=cleared.point.value * cleared.program.value,
-        rounds=cleared.rounds,
+    prices, contracts = _contracted(start, limits, clock)
+    part = _reported(
+        _Cleared(
+            market=market,
+            lanes=lanes,
+            prices=prices,
+            contracts=contracts,
+            bound=start.point.value * start.program.value,
+            rounds=start.rounds,
+        )
     )
+    clock.finished("certificate")
+    return part
 
 
-def _reported(whole: Market, cleared: _Divisible) -> _Part:
-    """Certificate and results of the whole sub-market, what was left out of its clearing included.
+def _contracted(start: Cleared, limits: SearchLimits, clock: _Clock) -> tuple[PriceRange, list[Contract]]:
+    """Prices and contracts of a sub-market from its divisible optimum on."""
+    terms = read_terms(start.program.market)
+    if not terms.any:
+        prices = price_range(start)
+        clock.finished("prices")
+        program, rates = settle(start, prices.middle)
+        clock.finished("fairness")
+        contracts = locked_contracts(program, whole_lots(program, rates), prices.middle)
+        clock.finished("lots")
+        return prices, contracts
+    choice = Choice(start, terms, limits)
+    clock.finished("clearing")
+    while True:
+        cleared, hold = choice.cleared(), choice.holder
+        prices = price_range(cleared)
+        clock.finished("prices")
+        program, rates = settle(cleared, prices.middle, hold)
+        clock.finished("fairness")
+        lots, trade = lots_of_blocks(program, rates, terms, hold)
+        clock.finished("lots")
+        broken = breaches(terms, trade)
+        if not broken:
+            return prices, locked_contracts(program, lots, prices.middle)
+        choice.leave_out(broken, trade)
 
-    The check reads the shadow prices as they will be written, not as they were computed.
-    """
-    lanes = find_lanes(whole)
-    named = [list(list_duals(cleared.market, cleared.lanes, duals)) for duals in cleared.prices.each()]
-    low, high, middle = (read_duals(whole, lanes, prices) for prices in named)
-    finding = proof.check_market(whole, cleared.contracts, middle, sorted(block_offers(whole.snapshot)))
+
+def _reported(cleared: _Cleared) -> _Part:
+    """Certificate and results. The check reads the shadow prices as they will be written, not as they were computed."""
+    market, lanes = cleared.market, cleared.lanes
+    named = [list(list_duals(market, lanes, duals)) for duals in cleared.prices.each()]
+    low, high, middle = (read_duals(market, lanes, prices) for prices in named)
+    finding = proof.check_market(market, cleared.contracts, middle, sorted(block_offers(market.snapshot)))
     prices = PriceRange(buyers_best=low, sellers_best=high, middle=middle)
     return _Part(
         contracts=cleared.contracts,
-        results=results(whole, lanes, cleared.contracts, prices),
-        prices=[*named[-1], *hub_prices(whole, lanes, middle)],
+        results=results(market, lanes, cleared.contracts, prices),
+        prices=[*named[-1], *hub_prices(market, lanes, middle)],
         finding=finding,
         bound=cleared.bound,
         rounds=cleared.rounds,

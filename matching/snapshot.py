@@ -49,6 +49,9 @@ class Offer:
     `certificates` maps a certificate to the last position at which a seller's is valid (None: throughout);
     on a buy offer the keys are what it requires. `specification` is what a seller guarantees or a buyer requires.
     `freight_included`: a seller who delivers at his ask, a buyer who collects at his bid.
+    Block terms: `min_rate` of every contract; `all_or_none` of what is offered; of a firm's offers of one `group` at
+    most one trades; `most_contracts` counts the firms on the other side; `only_with` names an offer that must trade
+    too.
     """
 
     offer: str
@@ -65,6 +68,8 @@ class Offer:
     all_or_none: bool = False
     max_share: Decimal | None = None
     group: str = ""
+    most_contracts: int | None = None
+    only_with: str | None = None
     freight_included: bool = False
     specification: Mapping[str, Decimal] = field(default_factory=dict)
     certificates: Mapping[str, int | None] = field(default_factory=dict)

@@ -1,0 +1,162 @@
+"""The choice among offers with block terms.
+
+1. A heuristic: from the divisible optimum on, what breaks its terms is left out until nothing is broken. It always
+   ends in an answer.
+2. A mixed-integer programme over the candidates near the optimum, beginning at that answer, says what it would take;
+   who would be matched at a loss at the prices of that is left out and the rest solved again.
+3. What has been left out is let in again, the most tempting first, wherever that gains.
+
+The best answer of all stays.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .block_holding import holder
+from .block_program import BlockProgram, Chosen
+from .block_search import SAME, Kept, LeftOut, Rest
+from .block_terms import BlockTerms, Breach, Trade
+from .clearing import Cleared
+from .engine import Face, Point
+from .pricing import TIE, Values
+from .program import Program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchLimits:
+    """What the search may take beyond its first step: seconds, nodes of branch and bound, things let in again,
+    candidates of the mixed-integer programme. The seconds are a safety net: an answer that they cut short depends on
+    the machine."""
+
+    seconds: float = 60.0
+    nodes: int = 2_000
+    tries: int = 40
+    candidates: int = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockBound:
+    """What is known of every answer that keeps the block terms, CNY: its welfare is at most `most`, even if someone
+    may be matched at a loss; `found` is the best found on those terms, `proved` tells that there is none better."""
+
+    most: float
+    found: float
+    proved: bool
+
+
+class Choice:
+    """The best answer found for a market with block terms, from its divisible optimum on."""
+
+    def __init__(self, start: Cleared, terms: BlockTerms, limits: SearchLimits) -> None:
+        self.start, self.terms, self.limits = start, terms, limits
+        self.until = time.monotonic() + limits.seconds
+        self.rest = Rest(start, terms)
+        self.idle = LeftOut(parties=frozenset(np.flatnonzero(terms.idle).tolist()))
+        cut = self.rest.stock(start.point.duals, limits.candidates)
+        self.kept = self._ended(self.idle)
+        value = start.program.value
+        most = start.point.value * value
+        self.bound = BlockBound(most=most, found=self.kept.point.value * value, proved=not self._better(start.point))
+        if not self.bound.proved:
+            self.bound = self._by_integers(cut)
+            self._let_in()
+
+    def _ended(self, left_out: LeftOut) -> Kept:
+        kept = self.rest.without_breach(left_out)
+        if kept is None:
+            raise AssertionError("without a floor there is always an answer: the one with everything left out")
+        return kept
+
+    def _better(self, point: Point | Chosen) -> bool:
+        return point.value > self.kept.point.value + SAME * abs(self.kept.point.value)
+
+    def _by_integers(self, cut: float) -> BlockBound:
+        """The mixed-integer programme, solved again without whom its prices would give a loss.
+
+        `cut` is the reduced cost at the divisible prices of the best candidate that it does not see."""
+        rest, bound, lost = self.rest, self.bound, self.idle
+        rest.stock(self.kept.point.duals, self.limits.candidates)
+        blocks = BlockProgram(rest.program, self.terms, rest.rooms)
+        while (seconds := self.until - time.monotonic()) > 0:
+            known = self.kept.point.variables
+            chosen = blocks.solve(rest.allowed(lost), known, seconds=seconds / 2, nodes=self.limits.nodes)
+            if chosen is not None and lost == self.idle:
+                bound = self._bounded(chosen, cut)
+            if chosen is None or not self._better(chosen):
+                break
+            taken = lost | rest.beside(Trade.of_point(rest.program, chosen.variables))
+            answer = self._ended(taken)
+            if self._better(answer.point):
+                self.kept = answer
+            if answer.left_out == taken:
+                break
+            lost |= answer.left_out - taken
+        return bound
+
+    def _bounded(self, chosen: Chosen, cut: float) -> BlockBound:
+        """The bound that the programme gives, if a lot of a candidate that it did not see costs more than the gap."""
+        program, start = self.rest.program, self.start.point.value
+        lot = float(program.level.min()) / program.value
+        seen = start + cut * lot <= chosen.value
+        most = min(start, chosen.bound) if seen else start
+        return BlockBound(most=most * program.value, found=chosen.value * program.value, proved=seen and chosen.optimal)
+
+    def _let_in(self) -> None:
+        """Let in again what is left out, the most tempting first, until nothing gains or the limits are reached."""
+        tries = self.limits.tries
+        waiting = self._tempting()
+        while waiting and tries > 0 and time.monotonic() < self.until:
+            tries -= 1
+            answer = self.rest.without_breach(self.kept.left_out - waiting.pop(0), floor=self.kept.point.value)
+            if answer is not None:
+                self.kept = answer
+                waiting = [one for one in waiting if (one - self.kept.left_out) == LeftOut()]
+
+    def _tempting(self) -> list[LeftOut]:
+        """What is left out although it would gain at the shadow prices of the answer, most gain first."""
+        gain = self._gains(self.kept.left_out)
+        return [one for one, most in sorted(gain, key=lambda pair: -pair[1]) if most > 0]
+
+    def _gains(self, left_out: LeftOut) -> list[tuple[LeftOut, float]]:
+        """The largest gain that each thing left out could bring at the answer's shadow prices, in typical values."""
+        rest, market = self.rest, self.rest.market
+        pricing = Values(market, rest.lanes, rest.program.duals(self.kept.point.duals)).best()
+        room = rest.rooms.of(np.arange(len(rest.lanes)), pricing.window)
+        worth = market.level[market.sellers.product[rest.lanes.seller]] / rest.program.value
+        gain = np.where(pricing.reduced > TIE, pricing.reduced * room * worth, 0.0)
+        sells, windows = len(market.sellers), len(market.windows)
+        of_party = np.zeros(len(self.terms.whole))
+        np.maximum.at(of_party, rest.lanes.seller, gain)
+        np.maximum.at(of_party, sells + rest.lanes.buyer, gain)
+        found = []
+        for one in left_out.each():
+            if one.parties:
+                found.append((one, float(max(of_party[party] for party in one.parties))))
+            elif one.firms:
+                found.append((one, float(gain[rest.shut(one)].max(initial=0.0))))
+            else:
+                found.append((one, float(max(gain[key // windows] for key in one.candidates))))
+        return [pair for pair in found if not pair[0].parties <= self.idle.parties or not pair[0].parties]
+
+    def leave_out(self, broken: Sequence[Breach], trade: Trade) -> None:
+        """Go on without what whole lots broke."""
+        self.kept = self._ended(self.kept.left_out | self.rest.furthest(broken, trade))
+
+    def cleared(self) -> Cleared:
+        """The answer as a clearing of the divisible rest. What is left out but would gain nothing at its shadow
+        prices is let in, so that prices are asked to keep it out."""
+        priced_out = [one for one, gain in self._gains(self.kept.left_out) if gain <= 0]
+        left_out = self.kept.left_out
+        for one in priced_out:
+            left_out = left_out - one
+        return self.rest.reduced_program(replace(self.kept, left_out=left_out))
+
+    @property
+    def holder(self) -> Callable[[Program, Face], Face]:
+        """What keeps the answer's terms in any programme that has its candidates."""
+        return holder(self.terms, Trade.of_point(self.rest.program, self.kept.point.variables))
