@@ -151,7 +151,8 @@ def amend(offer_id: uuid.UUID) -> ResponseReturnValue:
 def open_draft(offer_id: uuid.UUID) -> ResponseReturnValue:
     """Put a draft up for sale."""
     try:
-        offers.open_offer(session(), principal=principal(), offer_id=offer_id, now=clock())
+        with session().begin_nested():
+            offers.open_offer(session(), principal=principal(), offer_id=offer_id, now=clock())
     except Refused as refusal:
         flash(_("The draft cannot be posted as it stands: %(why)s", why=str(refusal)), "danger")
         return redirect(url_for("offers.amendment", offer_id=offer_id), 303)

@@ -81,14 +81,15 @@ def accept(proposal_id: uuid.UUID) -> ResponseReturnValue:
 def decline(proposal_id: uuid.UUID) -> ResponseReturnValue:
     """Decline with a reason; the volume is for sale again."""
     try:
-        proposals.decline(
-            session(),
-            principal=principal(),
-            proposal_id=proposal_id,
-            reason_code=request.form.get("reason_code", ""),
-            note=request.form.get("note", "").strip()[:LONGEST_NOTE] or None,
-            now=clock(),
-        )
+        with session().begin_nested():
+            proposals.decline(
+                session(),
+                principal=principal(),
+                proposal_id=proposal_id,
+                reason_code=request.form.get("reason_code", ""),
+                note=request.form.get("note", "").strip()[:LONGEST_NOTE] or None,
+                now=clock(),
+            )
     except Refused:
         flash(_("Choose a reason: the other side and the platform learn from it."), "danger")
         return redirect(url_for("proposals.show", proposal_id=proposal_id), 303)

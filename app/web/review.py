@@ -159,16 +159,18 @@ def decide(proposal_id: uuid.UUID) -> ResponseReturnValue:
     before = review.find_review(session(), principal=principal(), proposal_id=proposal_id)
     place = before.total_value, before.id
     try:
-        decided = review.decide(
-            session(),
-            principal=principal(),
-            proposal_id=proposal_id,
-            action=action,
-            reason_code=reason,
-            note=note,
-            version=request.form.get("version", -1, type=int),
-            now=clock(),
-        )
+        # What a refused decision had begun must not stay: the answer is a page, not an error.
+        with session().begin_nested():
+            decided = review.decide(
+                session(),
+                principal=principal(),
+                proposal_id=proposal_id,
+                action=action,
+                reason_code=reason,
+                note=note,
+                version=request.form.get("version", -1, type=int),
+                now=clock(),
+            )
     except Refused:
         flash(_("The reason does not belong to this decision. Choose one of its list."), "danger")
         return here

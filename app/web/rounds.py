@@ -68,7 +68,8 @@ def run_now(round_id: uuid.UUID) -> ResponseReturnValue:
     """Queue a run; the page of the run shows how far it has come."""
     market_round = rounds.find_round(session(), principal=principal(), round_id=round_id)
     try:
-        run = runs.open_run(session(), principal=principal(), round_code=market_round.code, now=clock())
+        with session().begin_nested():
+            run = runs.open_run(session(), principal=principal(), round_code=market_round.code, now=clock())
     except Conflict as conflict:
         flash(_("No run was started: %(why)s", why=str(conflict)), "warning")
         return redirect(url_for("rounds.show", round_id=round_id), 303)
@@ -82,7 +83,8 @@ def move(round_id: uuid.UUID, move: str) -> ResponseReturnValue:
     """Open a round in preparation, or close an open one."""
     change = rounds.open_round if move == "open" else rounds.close_round
     try:
-        changed = change(session(), principal=principal(), round_id=round_id, now=clock())
+        with session().begin_nested():
+            changed = change(session(), principal=principal(), round_id=round_id, now=clock())
     except Conflict as conflict:
         flash(_("This is not possible now: %(why)s", why=str(conflict)), "warning")
     else:

@@ -83,7 +83,8 @@ def change(user_id: uuid.UUID) -> ResponseReturnValue:
     active = {"end": False, "restore": True}.get(request.form.get("action", ""))
     role = UserRole(request.form["role"]) if request.form.get("role") in _roles() else None
     try:
-        user = people.change_user(session(), principal=principal(), user_id=user_id, role=role, active=active)
+        with session().begin_nested():
+            user = people.change_user(session(), principal=principal(), user_id=user_id, role=role, active=active)
     except Refused as refusal:
         flash(str(refusal), "danger")
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
+from app import web
 from app.auth import access_of
 from app.models import User, UserRole
 from app.permissions import FIRM_ROLES, GRANTS, Permission
@@ -121,10 +123,6 @@ def test_no_form_is_taken_without_its_token(
 
 
 def test_every_form_of_the_pages_carries_a_token() -> None:
-    from pathlib import Path  # noqa: PLC0415
-
-    from app import web  # noqa: PLC0415 - only its folder is meant
-
     for template in sorted((Path(web.__file__).parent / "templates").glob("*.html")):
         text = template.read_text()
         posts = text.count('method="post"')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,12 +41,12 @@ def said() -> Iterator[tuple[str, str]]:
 def catalogue() -> dict[str, str]:
     with catalogue_path(CHINESE).open("rb") as source:
         found = read_po(source, locale=CHINESE)
-    texts = {}
+    texts: dict[str, str] = {}
     for message in found:
         if message.id and not message.fuzzy:
             ids = message.id if isinstance(message.id, tuple | list) else (message.id,)
             strings = message.string if isinstance(message.string, tuple | list) else (message.string,)
-            texts |= dict.fromkeys(ids, strings[0])
+            texts |= dict.fromkeys(ids, str(strings[0] or ""))
     return texts
 
 
@@ -74,7 +74,7 @@ def test_a_percent_sign_in_a_template_is_doubled() -> None:
             assert "%" not in re.sub(r"%\(\w+\)[sd]|%%", "", text), f"{name}: {text}"
 
 
-CODES = {
+CODES: dict[str, Iterable[str]] = {
     "offer_kind": models.OfferKind,
     "offer": models.OfferState,
     "basis": models.Basis,
