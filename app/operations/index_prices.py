@@ -13,19 +13,20 @@ from sqlalchemy.orm import Session
 from app.models import IndexPrice, MarketIndex, Product
 
 PERCENT_STEP = Decimal("0.01")
+OLDEST = dt.timedelta(days=730)  # lithium salts have risen and fallen tenfold in less: an older value says nothing
 
 
 def latest_index_prices(
     session: Session, *, products: Collection[str], rates: Mapping[str, Any], now: dt.datetime
 ) -> dict[str, Decimal]:
-    """CNY per unit of each product that has an index: the last value published by `now`.
+    """CNY per unit of each product that has an index: the last value published by `now`, at most two years old.
 
     `rates` gives CNY per unit of other currencies. An index in another unit, or in a currency without a rate, does
     not compare and is left out; of several the first by code counts.
     """
     latest = (
         sa.select(IndexPrice.index_code, sa.func.max(IndexPrice.date).label("date"))
-        .where(IndexPrice.date <= now.date())
+        .where(IndexPrice.date <= now.date(), IndexPrice.date >= now.date() - OLDEST)
         .group_by(IndexPrice.index_code)
         .subquery()
     )
