@@ -115,7 +115,7 @@ def create(
         currency_rates=_rates(currency_rates or {}),
         created_at=now,
     )
-    _check_times(market_round)
+    _check(market_round)
     market_round.lay_out_periods()
     session.add(market_round)
     session.flush()
@@ -147,7 +147,7 @@ def change(session: Session, *, principal: Principal, round_id: uuid.UUID, **val
         values["currency_rates"] = _rates(values["currency_rates"])
     for name, value in values.items():
         setattr(market_round, name, value)
-    _check_times(market_round)
+    _check(market_round)
     session.flush()
     return market_round
 
@@ -322,7 +322,13 @@ def _move(
     )
 
 
-def _check_times(market_round: Round) -> None:
+def _check(market_round: Round) -> None:
+    if market_round.discount_rate:
+        raise Refused(
+            f"a discount rate of {market_round.discount_rate} was asked for; expected 0, as the clearing counts all "
+            "periods alike",
+            field="discount_rate",
+        )
     if market_round.closes_at <= market_round.opens_at:
         raise Refused("the round closes before it opens; expected a later end", field="closes_at")
 
