@@ -1,0 +1,1 @@
+"""Our clearing against general tools on the same markets: sizes, times, memory, and that all reach the same optimum."""
