@@ -90,7 +90,7 @@ def test_a_round_is_made_opened_and_closed_and_each_step_is_kept(staff: Browser,
         ({"windows": [{"first_period": "2027-Q3", "last_period": "2027-Q2"}]}, "#/windows/0"),
         ({"windows": [{"first_period": "2027-Q1", "last_period": "2028-Q1"}]}, "#/windows/0"),
         ({"period_count": 0}, "#/period_count"),
-        ({"discount_rate": "0.05"}, "/discount_rate"),
+        ({"discount_rate": "0.05"}, "#/discount_rate"),
     ],
 )
 def test_what_a_round_cannot_be_is_refused_by_its_place(staff: Browser, changes: dict[str, Any], pointer: str) -> None:
