@@ -19,7 +19,7 @@ from app.operations.offer_file import LARGEST_FILE, MEGABYTE, MOST_ROWS
 from app.permissions import Permission
 from app.web.formats import in_words, language
 from app.web.paging import page_of
-from app.web.texts import _
+from app.web.texts import _, ngettext
 from market.errors import BadInput, Fault
 
 blueprint = Blueprint("offer_imports", __name__)
@@ -66,7 +66,7 @@ def upload() -> ResponseReturnValue:
         return _listing(error=str(refusal)), 409
     posted = imports.posted_count(session(), offer_import=found)
     if posted:
-        flash(_("%(count)s offers are posted.", count=posted), "success")
+        flash(ngettext("%(num)d offer is posted.", "%(num)d offers are posted.", posted), "success")
     elif not found.dry_run:
         flash(_("Nothing was posted, because some rows have faults. Correct them and upload the file again."), "danger")
     return redirect(url_for("offer_imports.show", import_id=found.id), 303)

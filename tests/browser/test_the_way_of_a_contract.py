@@ -137,6 +137,7 @@ def test_the_language_and_the_look_change_at_once(sit_down: Sitting) -> None:
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     background = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(background)
+    expect(page.locator("button[value=light]")).to_be_hidden()
     page.click("button[value=dark]")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     assert page.evaluate(background) != light

@@ -265,7 +265,7 @@ def test_a_file_with_faults_is_posted_in_part_only_when_it_is_asked_for(
     assert "Nothing was posted, because some rows have faults" in _upload(browser, place, action="post")
     assert db.session.query(Offer).count() == 0
     page = _upload(browser, place, action="post", partial="1")
-    assert "1 offers are posted." in page
+    assert "1 offer is posted." in page
     assert only_offer().reference == "good"
     assert f"/offers/{only_offer().id}" in page
     address = page.partition("/corrections.xlsx")[0].rpartition('"')[2]
