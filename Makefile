@@ -10,7 +10,7 @@ TESTS ?= tests
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard app/translations/*/LC_MESSAGES/*.po))
 .DEFAULT_GOAL := help
-.PHONY: help demo serve worker migrate test check lint types imports migrations format lock strings start stop clean
+.PHONY: help demo serve worker migrate test benchmarks check lint types imports migrations format lock strings start stop clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ migrate: $(VENV)/.run ## bring the database to the newest schema
 
 test: $(VENV)/.test $(CATALOGUES) ## run all tests
 	$(BIN)/python -m pytest -q $(TESTS)
+
+benchmarks: $(VENV)/.bench ## our clearing against general tools: table, JSON and curves (SIZES="10k 100k", METHODS=...)
+	@mkdir -p build
+	nice $(BIN)/python -m benchmarks $(if $(SIZES),--sizes $(SIZES)) --json build/benchmarks.json --picture build/benchmarks.svg
 
 check: lint types imports migrations ## everything but the tests: style, types, import directions, migrations
 
@@ -84,4 +88,8 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -c constraints.txt -e '.[test]'
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -c constraints.txt -e '.[bench]'
 	@touch $@ $(VENV)/.run

@@ -28,7 +28,7 @@ def solve(snapshot: Snapshot) -> Solved:
     model.a_matrix_.start_ = written.matrix.indptr
     model.a_matrix_.index_ = written.matrix.indices
     model.a_matrix_.value_ = written.matrix.data
-    highs = highspy.Highs()
+    highs = highspy.Highs()  # type: ignore[no-untyped-call]
     highs.setOptionValue("output_flag", False)
     highs.setOptionValue("threads", 1)
     highs.passModel(model)

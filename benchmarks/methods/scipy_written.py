@@ -19,7 +19,9 @@ def solve(snapshot: Snapshot) -> Solved:
     start = time.perf_counter()
     bounds = np.stack([np.zeros_like(written.most), written.most], axis=1)
     between = time.perf_counter()
-    found = linprog(-written.gain, A_ub=written.matrix, b_ub=written.limit, bounds=bounds, method="highs")
+    found = linprog(  # type: ignore[call-overload]  # the stubs know no sparse matrices
+        -written.gain, A_ub=written.matrix, b_ub=written.limit, bounds=bounds, method="highs"
+    )
     end = time.perf_counter()
     if found.status != 0:
         raise RuntimeError(found.message)
