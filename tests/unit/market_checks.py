@@ -53,12 +53,14 @@ def _quantity_faults(oracle: Oracle, contracts: Sequence[Contract], t: int) -> I
             used[c.seller] += c.rate
             used[c.buyer, c.product] += c.rate
             used["share", c.buyer, oracle.supplier_of(c.seller)] += c.rate
+            used["ceiling", c.product, oracle.supplier_of(c.seller)] += c.rate
             used["corridor", c.product, *oracle.regions_of(c.seller, c.buyer)] += c.rate
     limits: dict[object, int] = {}
     for name, offer in oracle.offers.items():
         limits[name if offer.side is Side.SELL else (name, offer.product)] = oracle.free[name][t]
     limits |= {("share", *key): cap for key, cap in oracle.share_caps(t).items()}
     limits |= {("corridor", *key): cap for key, cap in oracle.corridor_caps(t).items()}
+    limits |= {("ceiling", *key): cap for key, cap in oracle.ceiling_caps(t).items()}
     limits |= {name: conversion.capacity[t] for name, conversion in oracle.conversions.items()}
     for key, limit in limits.items():
         if used[key] > limit:

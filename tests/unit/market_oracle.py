@@ -189,6 +189,7 @@ class Oracle:
                 found += self._conversion_rows(name, t)
             found += self._share_rows(t)
             found += self._corridor_rows(t)
+            found += self._ceiling_rows(t)
         return found
 
     def _conversion_rows(self, name: str, period: int) -> Iterator[Row]:
@@ -214,6 +215,13 @@ class Oracle:
                 k
                 for k in self._of(period, product=product)
                 if self.regions_of(self.candidates[k].seller, self.candidates[k].buyer) == (origin, destination)
+            ]
+            yield dict.fromkeys(members, 1.0), float(cap)
+
+    def _ceiling_rows(self, period: int) -> Iterator[Row]:
+        for (product, group), cap in self.ceiling_caps(period).items():
+            members = [
+                k for k in self._of(period, product=product) if self.supplier_of(self.candidates[k].seller) == group
             ]
             yield dict.fromkeys(members, 1.0), float(cap)
 
@@ -254,6 +262,33 @@ class Oracle:
             if key in caps:
                 caps[key] = max(0, caps[key] - c.quantity[period])
         return caps
+
+    def ceiling_caps(self, period: int) -> dict[tuple[str, str], int]:
+        """Whole lots that each supplier may still give of a product with a ceiling, over all demands."""
+        caps: dict[tuple[str, str], int] = {}
+        for ceiling in self.snapshot.ceilings:
+            cap = int(Fraction(ceiling.share) * self._posted(ceiling.product, period))
+            for seller in self._sellers():
+                group = supplier(self.snapshot, seller.firm)
+                if seller.product == ceiling.product and ceiling.firm in {None, group}:
+                    given = sum(
+                        c.quantity[period]
+                        for c in self.snapshot.commitments
+                        if self.offers[c.sell].product == ceiling.product and self.supplier_of(c.sell) == group
+                    )
+                    caps[ceiling.product, group] = max(0, cap - given)
+        return caps
+
+    def _posted(self, product: str, period: int) -> int:
+        """Lots of demand for a product, what conversions could take of it at capacity included."""
+        bids = [o for o in self.offers.values() if o.side is Side.BUY and o.product == product]
+        lots = sum(offer.quantity[period] for offer in bids)
+        for conversion in self.conversions.values():
+            for need in conversion.inputs:
+                if need.product == product:
+                    made = conversion.capacity[period] * self.lot[conversion.product]
+                    lots += int(made * Fraction(need.quantity_per_output) / self.lot[product])
+        return lots
 
     @cached_property
     def welfare_objective(self) -> np.ndarray:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from market.periods import Horizon
 from matching.snapshot import (
     Bound,
+    Ceiling,
     Commitment,
     Conversion,
     ConversionInput,
@@ -196,6 +197,9 @@ def markets(
         for at in range(draw(st.integers(1, offers))):
             product = draw(st.sampled_from(CHAIN if chain and draw(rarely()) else products))
             found.append(draw(_offers(f"{letter}{at}", side, product, periods=count, most=most, rules=rules)))
+    # Somebody bids for every product of the chain: one that nobody prices is a case of its own.
+    unpriced = sorted({*sources, *made} - {priced.product for priced in found if any(priced.price)})
+    found += [draw(_offers(f"b {name}", Side.BUY, name, periods=count, most=most, rules=rules)) for name in unpriced]
     return Snapshot(
         horizon=horizon(count),
         grades=grades(CHAIN if chain else ("ore",)),
@@ -234,6 +238,11 @@ def _limits(draw: st.DrawFn, offers: Sequence[Offer], *, periods: int) -> dict[s
                 limit=draw(decimals(("1", "2.5", "4", "0"))),
             )
             for _ in range(draw(st.integers(1, 2)))
+        )
+    if draw(rarely()):
+        product, share = draw(st.sampled_from(products)), draw(decimals(("0.2", "0.4", "0.5")))
+        limits["ceilings"] = (
+            Ceiling(product=product, share=share, firm=draw(st.sampled_from((None, "house", "Caro")))),
         )
     if draw(rarely()):
         limits["exclusions"] = frozenset([draw(st.frozensets(st.sampled_from(FIRMS), min_size=1, max_size=2))])

@@ -43,7 +43,8 @@ def fills(answer: Answer) -> dict[str, tuple[int, ...]]:
 
 
 def unchanged_prices(one: Answer, other: Answer, renamed: Callable[[str], str] = str) -> None:
-    """Equal locked prices of what both answers contract; in a single period equal shadow prices, too.
+    """Equal locked prices of what both answers contract; where nothing but offers meet in a single period equal
+    shadow prices, too.
 
     Over several periods only means over windows are determined, not how they spread over the periods.
     """
@@ -58,7 +59,8 @@ def unchanged_prices(one: Answer, other: Answer, renamed: Callable[[str], str] =
     before, after = locked(one, renamed), locked(other, str)
     for key in before.keys() & after.keys():
         assert after[key] == pytest.approx(before[key], rel=1e-6, abs=float(PRICE_STEP)), key
-    if max(len(result.filled) for result in one.results) == 1:
+    kinds = {price.kind for price in one.prices + other.prices}
+    if max(len(result.filled) for result in one.results) == 1 and kinds <= {"offer", "hub"}:
         before, after = shadow(one, renamed), shadow(other, str)
         for key in before | after:
             assert after.get(key, 0.0) == pytest.approx(before.get(key, 0.0), rel=1e-6, abs=float(PRICE_STEP)), key
@@ -210,6 +212,9 @@ def renamed(market: Snapshot, new: Callable[[str], str]) -> Snapshot:
             replace(c, product=new(c.product), origin=new(c.origin), destination=new(c.destination))
             for c in market.corridors
         ),
+        ceilings=tuple(
+            replace(c, product=new(c.product), firm=None if c.firm is None else new(c.firm)) for c in market.ceilings
+        ),
         exclusions=frozenset(frozenset(map(new, pair)) for pair in market.exclusions),
         affiliates={new(firm): new(group) for firm, group in market.affiliates.items()},
         commitments=tuple(replace(c, sell=new(c.sell), buy=new(c.buy)) for c in market.commitments),
@@ -246,6 +251,7 @@ def test_the_order_of_rows_changes_nothing(market: Snapshot, random: Random) -> 
         offers=mixed(market.offers, random),
         conversions=mixed(tuple(replace(c, inputs=mixed(c.inputs, random)) for c in market.conversions), random),
         corridors=mixed(market.corridors, random),
+        ceilings=mixed(market.ceilings, random),
         windows=None if market.windows is None else mixed(market.windows, random),
         freight=dict(mixed(tuple(market.freight.items()), random)),
     )
@@ -258,6 +264,8 @@ def test_the_order_of_rows_changes_nothing(market: Snapshot, random: Random) -> 
 @few
 @given(any_market().map(scaled), st.randoms(use_true_random=False))
 def test_other_names_change_no_price_and_no_filled_share(market: Snapshot, random: Random) -> None:
+    # What is free and fed into a chain is a case of its own.
+    assume(not market.conversions or all(all(offer.price) for offer in market.offers))
     names = {
         *(o.offer for o in market.offers),
         *(c.conversion for c in market.conversions),
@@ -280,13 +288,16 @@ def test_other_names_change_no_price_and_no_filled_share(market: Snapshot, rando
 @few
 @given(any_market().map(scaled), st.data())
 def test_offers_that_only_differ_by_firm_are_filled_alike(market: Snapshot, data: st.DataObject) -> None:
-    market = replace(market, exclusions=frozenset(), commitments=(), affiliates={})
+    market = replace(market, exclusions=frozenset(), commitments=(), affiliates={}, ceilings=())
     market = replace(market, offers=tuple(replace(o, approved_firms=None) for o in market.offers))
-    twin = data.draw(st.sampled_from(market.offers))
-    assume(all(twin.price))
-    answer = run(replace(market, offers=(*market.offers, replace(twin, offer="0 twin", firm="Zoe"))))
-    one, two = sum(fills(answer)[twin.offer]), sum(fills(answer)["0 twin"])
-    contracts = sum({c.seller, c.buyer} & {twin.offer, "0 twin"} != set() for c in answer.contracts)
+    one_of = data.draw(st.sampled_from(market.offers))
+    assume(all(one_of.price))
+    # Each of a firm that has nothing else to sell: a largest share tells firms apart.
+    twins = replace(one_of, firm="Yan"), replace(one_of, offer="0 twin", firm="Zoe")
+    others = tuple(offer for offer in market.offers if offer.offer != one_of.offer)
+    answer = run(replace(market, offers=(*others, *twins)))
+    one, two = sum(fills(answer)[one_of.offer]), sum(fills(answer)["0 twin"])
+    contracts = sum({c.seller, c.buyer} & {one_of.offer, "0 twin"} != set() for c in answer.contracts)
     assert abs(one - two) <= (contracts + 1) * len(market.horizon) * (20 if market.conversions else 1)
 
 

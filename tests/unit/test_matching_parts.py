@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from market.errors import InvalidValue
 from matching.graph import loops, reach, sub_markets, supply_graph, tiers
-from matching.lanes import NO_FAMILY, Lanes, Requirement, find_lanes, refusals
+from matching.lanes import Lanes, Requirement, find_lanes, refusals
+from matching.limits import KINDS, NO_FAMILY, LimitKind
 from matching.pricing import Duals, Values, zero_duals
 from matching.run import run
 from matching.sides import Market, build
-from matching.snapshot import Bound, Commitment, Conversion, ConversionInput, Corridor, Snapshot
+from matching.snapshot import Bound, Ceiling, Commitment, Conversion, ConversionInput, Corridor, Snapshot
 from matching.tally import Tally
 
 from .markets import buy, markets, sell, snapshot
@@ -135,7 +136,7 @@ def test_shares_count_affiliates_as_one_and_what_is_promised() -> None:
     assert share["s1"] == share["s2"] != share["s3"]
     # Half of 9 lots is 4 whole ones, of which the house has promised one.
     assert [int(lanes.families[share[name]].limit[0]) for name in ("s1", "s3")] == [3, 4]
-    assert (lanes.family[:, 1] == NO_FAMILY).all()
+    assert (lanes.family[:, KINDS.index(LimitKind.CORRIDOR)] == NO_FAMILY).all()
     answer = run(market)
     assert {r.offer: r.filled for r in answer.results} == {"b": (7,), "s1": (2,), "s2": (1,), "s3": (4,)} or {
         r.offer: r.filled for r in answer.results
@@ -157,6 +158,21 @@ def test_corridors_count_whole_lots_and_what_is_promised() -> None:
     assert family.limit.tolist() == [5, 3]
     # A split corridor in one window of each, as the limits leave it.
     assert {r.offer: r.filled for r in run(market).results} == {"b1": (5, 3), "s1": (5, 3)}
+
+
+def test_a_ceiling_holds_over_all_demands_of_a_product() -> None:
+    market = snapshot(
+        sell("s1", [20], "50", firm="Ada"),
+        sell("s2", [20], "50", firm="Bela"),
+        sell("s3", [20], "55", firm="Caro"),
+        buy("b1", [9], "60"),
+        buy("b2", [12], "60"),
+        affiliates={"Ada": "house", "Bela": "house"},
+        ceilings=(Ceiling(product="ore", share=Decimal("0.5")),),
+    )
+    filled = {result.offer: result.filled[0] for result in run(market).results}
+    # Half of 21 lots, rounded down, for the house and for Caro each.
+    assert (filled["s1"] + filled["s2"], filled["s3"]) == (10, 10)
 
 
 # What a window is worth
