@@ -8,17 +8,16 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 TESTS ?= tests
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
-CATALOGUES := $(patsubst %.po,%.mo,$(wildcard app/translations/*/LC_MESSAGES/*.po))
 .DEFAULT_GOAL := help
 .PHONY: help demo serve worker migrate test benchmarks check lint types imports migrations format lock strings start stop clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.run $(CATALOGUES) ## load the reference scenario, run one night of the market and print what came out
+demo: $(VENV)/.run ## load the reference scenario, run one night of the market and print what came out
 	$(FLASK) demo
 
-serve: $(VENV)/.run $(CATALOGUES) migrate ## serve console, portal and API on http://127.0.0.1:8000
+serve: $(VENV)/.run migrate ## serve console, portal and API on http://127.0.0.1:8000
 	$(BIN)/gunicorn --worker-class gthread --workers 2 --threads 8 --bind $(HOST):$(PORT) wsgi:app
 
 worker: $(VENV)/.run migrate ## run the queue: the nightly round, expiries, reports
@@ -27,7 +26,7 @@ worker: $(VENV)/.run migrate ## run the queue: the nightly round, expiries, repo
 migrate: $(VENV)/.run ## bring the database to the newest schema
 	$(FLASK) db upgrade
 
-test: $(VENV)/.test $(CATALOGUES) ## run all tests
+test: $(VENV)/.test ## run all tests
 	$(BIN)/python -m pytest -q $(TESTS)
 
 benchmarks: $(VENV)/.bench ## our clearing against general tools: table, JSON and curves (SIZES="10k 100k", METHODS=...)
@@ -72,9 +71,6 @@ start: $(VENV)/.run ## start the embedded database and print its address
 clean: ## stop the database, then remove the environment and all local data
 	[ ! -x $(BIN)/python ] || $(DATABASE) stop
 	rm -rf $(VENV) $(VENV)-boot var build *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-
-%.mo: %.po | $(VENV)/.run
-	$(BIN)/pybabel -q compile -i $< -o $@
 
 # Some systems ship Python without ensurepip: then virtualenv, put beside the environment, makes it.
 $(VENV)/bin/python:

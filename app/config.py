@@ -105,7 +105,6 @@ class Config:
             "WTF_CSRF_TIME_LIMIT": None,  # as long as the session
             "BABEL_DEFAULT_LOCALE": LANGUAGES[0],
             "BABEL_DEFAULT_TIMEZONE": "Asia/Shanghai",
-            "BOOTSTRAP_SERVE_LOCAL": True,
             "RATELIMIT_ENABLED": self.rate_limits,
             "RATELIMIT_HEADERS_ENABLED": True,
             "RATELIMIT_STORAGE_URI": database_url if self.rate_limits else "memory://",
