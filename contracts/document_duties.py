@@ -250,16 +250,17 @@ def recorded_section(terms: Terms) -> Section:
 
 
 def signing_section(terms: Terms, terms_hash: str) -> Section:
-    """What the parties sign."""
+    """What the parties sign; the hash in two halves, so that no line breaks it elsewhere."""
+    halves = f"{terms_hash[:32]}\n{terms_hash[32:]}"
     return Section(
         title=Text("签署", "Signatures"),
         parts=(
             joined(
                 Text(
-                    f"双方签署合同 {terms.number} 第 {terms.version} 版，条款数据的 SHA-256 为：\n{terms_hash}\n",
+                    f"双方签署合同 {terms.number} 第 {terms.version} 版，条款数据的 SHA-256 为：\n{halves}\n",
                     f"The parties sign version {terms.version} of contract {terms.number}; the SHA-256 of its "
                     "terms data "
-                    f"is:\n{terms_hash}\n",
+                    f"is:\n{halves}\n",
                 ),
                 Text(
                     f"须在 {terms.deadlines.signing_days} 日内由双方签署；第一份签名之后不得修改。",

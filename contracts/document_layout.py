@@ -136,7 +136,7 @@ def _signature_boxes(canvas: Any, terms: Terms) -> None:
         canvas.rect(left, bottom, right - left, top - bottom)
         canvas.setFillColor(INK)
         canvas.setFont(FONT, 8.4)
-        canvas.drawString(left, top + 24, f"{title.zh} {title.en}：{party.name.zh}")
+        canvas.drawString(left, top + 24, _clipped(f"{title.zh} {title.en}：{party.name.zh}", 8.4))
         canvas.setFont(FONT, 7.6)
         canvas.drawString(left, top + 14, _clipped(party.name.en, 7.6))
         canvas.drawString(left, top + 4, f"签署人 Signatory：{party.signatory or '________________'}")
@@ -147,6 +147,7 @@ def _signature_boxes(canvas: Any, terms: Terms) -> None:
 
 
 def _clipped(text: str, size: float) -> str:
+    """As much of a name as one line of a column holds; section 1 has all of it."""
     return lines_of(text, size, COLUMN)[0]
 
 
@@ -196,6 +197,7 @@ def _side_by_side(text: Text, zh: Any, en: Any) -> Any:
     return Table(
         [cells],
         colWidths=[COLUMN, GUTTER, COLUMN],
+        splitInRow=1,
         style=[
             ("FONTNAME", (0, 0), (-1, -1), FONT),
             ("VALIGN", (0, 0), (-1, -1), "TOP"),

@@ -160,6 +160,16 @@ def test_a_long_schedule_flows_over_pages_under_its_head() -> None:
     assert "Fewest" in with_head[-1]
 
 
+def test_a_clause_longer_than_a_page_flows_on() -> None:
+    law, *others = terms().clauses
+    text = Text("甲" * 3600 + "中文完。", "The parties agree as follows. " * 200 + "The end of it.")
+    pdf = contract_pdf(terms(clauses=(dataclasses.replace(law, text=text), *others)), OCCASION)
+    printed = text_of(pdf)
+    assert printed.count("甲") == 3600
+    assert "中文完。" in printed
+    assert "Theendofit." in printed
+
+
 def test_a_formula_shows_its_example_as_the_code_computes_it() -> None:
     month = Period.parse("2027-02")
     days = [dt.date(2027, 1, 1) + dt.timedelta(days=step) for step in range(31)]
