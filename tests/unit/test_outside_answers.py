@@ -243,3 +243,10 @@ def test_where_every_allocation_is_as_good_the_most_is_traded() -> None:
 def test_tiny_markets_against_every_allocation(seeds: Sequence[int]) -> None:
     """`python -m benchmarks.enumeration` tries 10 000 others."""
     assert [words for words in map(difference, seeds) if words] == []
+
+
+@pytest.mark.xfail(raises=AssertionError, reason="an odd lot drawn by lot can leave a better seller or buyer out")
+@pytest.mark.parametrize("seed", [1937, 2631, 4686])
+def test_tiny_markets_that_lose_a_lot_to_rounding(seed: int) -> None:
+    """The fair point halves lots between pairs; whole lots of the same totals exist and would lose nothing."""
+    assert difference(seed) == ""
