@@ -23,6 +23,7 @@ LIMITED_BY = {
     LimitKind.CORRIDOR: Reason.LIMITED_BY_CORRIDOR,
     LimitKind.CEILING: Reason.LIMITED_BY_POLICY,
 }
+OUT_OF_REACH = 100  # typical prices; only a conversion that lacks an input asks so much for its output
 NEAR = 1e-7  # relative prices nearer than this are told as equal: shadow prices come rounded as they are written
 
 
@@ -79,11 +80,22 @@ def _unfilled(values: Values, lane: int, window: int, gain: float) -> tuple[Reas
         return Reason.PARADOXICALLY_REJECTED, 0.0
     here = np.array([lane])
     rents = [float(values.rent(here, window, kind)[0]) / values.length[window] for kind in range(len(KINDS))]
-    if gain + sum(rents) > NEAR:
+    if sum(rents) > NEAR and gain + sum(rents) >= -NEAR:
         return LIMITED_BY[KINDS[int(np.argmax(rents))]], 0.0
     if gain >= -NEAR:
-        return Reason.CAPACITY_EXHAUSTED_PRO_RATA, 0.0
+        return _closed(values, lane, window) or Reason.CAPACITY_EXHAUSTED_PRO_RATA, 0.0
+    if -gain > OUT_OF_REACH:
+        return Reason.INPUT_NOT_AVAILABLE, 0.0
     return Reason.OUT_OF_THE_MONEY, -gain
+
+
+def _closed(values: Values, lane: int, window: int) -> Reason | None:
+    """The limit of a lane that lets nothing through in a window; where there is no surplus it has no rent."""
+    first, last = values.market.windows[window]
+    for kind, family in zip(KINDS, values.lanes.family[lane], strict=True):
+        if family >= 0 and not values.lanes.families[family].limit[first : last + 1].all():
+            return LIMITED_BY[kind]
+    return None
 
 
 def _per_unit(market: Market, product: int, relative: float) -> Decimal:

@@ -44,7 +44,8 @@ def settle(
     face = program.face.optima(program.welfare, program.row_duals(duals))
     if hold is not None:
         face = hold(program, face)
-    face = face.optima(program.volume, face.maximise(program.volume).duals)
+    for objective in (program.volume, program.used_input):
+        face = face.optima(objective, face.maximise(objective).duals)
     # Fewer lots per period for the same volume means longer windows: one contract over a year, not four quarters.
     short = program.objective(-np.ones(len(program.candidates)))
     face = max_min(face, fill_ratios(program))

@@ -66,7 +66,7 @@ def _shares(market: Market, seller: Ints, buyer: Ints, families: list[LimitFamil
     found = np.full(len(seller), NO_FAMILY, dtype=np.int64)
     for position in range(market.buyers.offers):
         share = market.buyers.max_share[position]
-        if share is None:
+        if share is None or share >= 1:  # the whole demand limits nothing that the demand itself does not
             continue
         label = market.buyers.label[position]
         mine = np.flatnonzero(buyer == position)
@@ -116,7 +116,7 @@ def _ceilings(market: Market, seller: Ints, families: list[LimitFamily]) -> Ints
         cap = _part(ceiling.share, _posted_demand(market, at))
         for group in np.unique(supplier[product == at]).tolist():
             name = supplier_name(market, group)
-            if ceiling.firm not in (None, name):
+            if ceiling.firm is not None and market.snapshot.affiliates.get(ceiling.firm, ceiling.firm) != name:
                 continue
             found[(product == at) & (supplier == group)] = len(families)
             limit = np.maximum(cap - committed.get((ceiling.product, group), 0), 0)

@@ -3,13 +3,14 @@
 Rates are rounded down, which can break nothing but the balance of a conversion whose input shrank. Then, tier by
 tier downstream, outputs are cut to what their inputs allow and the lots lost to rounding are given back by largest
 remainder where every limit has room, then to contracts that still have it; last, upstream, inputs that no output
-needs are handed back.
+needs are handed back, and chains that whole lots would make lose are left unmade.
 """
 
 from __future__ import annotations
 
 from hashlib import blake2b
 
+import networkx as nx
 import numpy as np
 
 from .graph import tiers
@@ -32,6 +33,7 @@ def whole_lots(program: Program, rates: Floats) -> Ints:
         book.enlarge(product)
     while book.cut_all() or book.trim_inputs():
         pass
+    book.drop_losing_chains()
     return book.lots
 
 
@@ -130,3 +132,27 @@ class _Book:
                 self._change(k, -less)
                 changed = True
         return changed
+
+    def drop_losing_chains(self) -> None:
+        """A chain so small that whole lots of its inputs cost more than its outputs bring is not made at all."""
+        made = np.flatnonzero(self.lots)
+        ends = self.market.sellers.conversion[self.seller[made]], self.market.buyers.conversion[self.buyer[made]]
+        ties: nx.Graph[int] = nx.Graph()
+        ties.add_nodes_from(range(len(self.market.conversions)))
+        ties.add_edges_from((int(a), int(b)) for a, b in zip(*ends, strict=True) if a >= 0 and b >= 0)
+        chain = {m: at for at, part in enumerate(nx.connected_components(ties)) for m in part}
+        of = [chain.get(max(int(a), int(b)), -1) for a, b in zip(*ends, strict=True)]
+        worth = np.zeros(len(chain) + 1)
+        np.add.at(worth, of, [self._worth(int(k)) for k in made])
+        for k, one in zip(made.tolist(), of, strict=True):
+            if one >= 0 and worth[one] < 0:
+                self._change(k, -int(self.lots[k]))
+
+    def _worth(self, k: int) -> float:
+        """Welfare of a contract with the lots it has, CNY; a conversion's fee is taken from what it sells."""
+        seller = int(self.seller[k])
+        worth = float(self.program.margin[k] * self.program.level[self.market.sellers.product[seller]])
+        if seller >= self.market.sellers.offers:
+            conversion = seller - self.market.sellers.offers
+            worth -= float(self.market.fee[conversion, self.first[k] : self.last[k] + 1].sum())
+        return worth * int(self.lots[k])

@@ -23,7 +23,7 @@ from .pricing import TIE, Duals, Values, best_candidates
 from .program import SUPPORT, Program
 from .sides import Bools, Floats
 
-CEILING = 1e3  # no value inside the chain is a thousand times the product's price; bounds that of an idle input
+CEILING = 1e3  # times the product's price: what an input that nobody sells is worth to an idle conversion
 SLACK = 1e-7  # a row with more slack than this, in typical values, is not scarce
 SEED = 20_27  # the direction that tells whether an end is unique is drawn, but always the same
 
@@ -69,16 +69,18 @@ def _end(cleared: Cleared, *, selling: bool) -> Floats:
     on_side = np.where((rows < sells) == selling, traded, 0.0)
     on_side[program.inside] = 0.0
     start = _optimal_duals(program, variables)
-    best, _ = _furthest(program, start, on_side)
-    ends = [best] if _is_unique(program, best, variables, on_side) else _of_each_product(program, best, on_side)
+    best = _furthest(program, start, on_side)
+    unique = _is_unique(program, best[0], variables, on_side)
+    ends = [best] if unique else _of_each_product(program, best[0], on_side)
     inside = np.zeros(len(rows))
     inside[program.inside] = 1.0 if selling else -1.0
     found = []
-    for end in ends:
+    for end, point in ends:
         # Where nothing else decides, values inside the chain lean the same way: what an idle conversion would have
         # to charge (best for sellers), or could at most pay (best for buyers); then every price is as low as it can.
-        leaning, _ = _furthest(program, end, inside)
-        found.append(_furthest(program, leaning, -np.ones(len(rows)))[1])
+        ceiling = CEILING + 10 * point
+        leaning, _ = _furthest(program, end, inside, ceiling=ceiling)
+        found.append(_furthest(program, leaning, -np.ones(len(rows)), ceiling=ceiling)[1])
     return np.asarray(np.mean(found, axis=0))
 
 
@@ -99,13 +101,17 @@ def _optimal_duals(program: Program, variables: Floats) -> _Duals:
     )
 
 
-def _furthest(program: Program, face: _Duals, direction: Floats) -> tuple[_Duals, Floats]:
+def _furthest(
+    program: Program, face: _Duals, direction: Floats, *, ceiling: Floats | None = None
+) -> tuple[_Duals, Floats]:
     """The part of a face of duals that goes furthest in a direction, and a point of it; candidates that the point
-    does not price out are added to the programme."""
+    does not price out are added to the programme.
+
+    `ceiling` [rows] bounds the values inside the chain where the direction itself does not; it must leave room."""
     while True:
         grown = len(program.face.lower) - len(face.free)
         face = replace(face, free=_padded(face.free, grown), full=_padded(face.full, grown))
-        point = _changes(program, face, direction).maximise(_priced(program))
+        point = _changes(program, face, direction, slack=ceiling is not None).maximise(_priced(program, ceiling))
         values = Values(program.market, program.lanes, program.duals(point.duals))
         pricing = values.best()
         if pricing.reduced.max(initial=0.0) <= TIE or not program.add(best_candidates(program.lanes, pricing)):
@@ -120,22 +126,26 @@ def _padded(mask: Bools, more: int) -> Bools:
     return np.concatenate([mask, np.zeros(more, dtype=bool)])
 
 
-def _priced(program: Program) -> Floats:
+def _priced(program: Program, ceiling: Floats | None) -> Floats:
     """Welfare, with the slacks of conversions' rows paid at the ceiling."""
     objective = program.welfare
-    objective[len(program.capacity) : program.fixed] = -CEILING
+    if ceiling is not None:
+        objective[len(program.capacity) : program.fixed] = -ceiling[program.inside]
     return objective
 
 
-def _changes(program: Program, face: _Duals, direction: Floats) -> Face:
-    """The programme of small changes against a direction."""
-    idle = np.where(face.full, -INFINITY, 0.0), np.where(face.full, 0.0, INFINITY)
+def _changes(program: Program, face: _Duals, direction: Floats, *, slack: bool) -> Face:
+    """The programme of small changes against a direction; slacks take part where a ceiling pays for them."""
+    lower = np.where(face.free | face.full, -INFINITY, 0.0)
+    upper = np.where(face.full & ~face.free, 0.0, INFINITY)
+    if not slack:
+        lower[len(program.capacity) : program.fixed] = upper[len(program.capacity) : program.fixed] = 0.0
     return Face(
         engine=program.engine,
         row_lower=np.full(len(direction), -INFINITY),
         row_upper=np.where(face.scarce, -direction, INFINITY),
-        lower=np.where(face.free, -INFINITY, idle[0]),
-        upper=np.where(face.free, INFINITY, idle[1]),
+        lower=lower,
+        upper=upper,
     )
 
 
@@ -150,11 +160,11 @@ def _is_unique(program: Program, face: _Duals, variables: Floats, on_side: Float
     return high - low <= 1e-6 * (1.0 + abs(high))
 
 
-def _of_each_product(program: Program, face: _Duals, on_side: Floats) -> list[_Duals]:
-    """The parts of a face that are best for the offers of each product in turn."""
+def _of_each_product(program: Program, face: _Duals, on_side: Floats) -> list[tuple[_Duals, Floats]]:
+    """The parts of a face that are best for the offers of each product in turn, with a point of each."""
     market = program.market
     product = np.concatenate([market.sellers.product, market.buyers.product])
     of_row = np.full(len(on_side), -1)
     of_row[: len(product) * market.periods] = np.repeat(product, market.periods)
     own = [np.where(of_row == p, on_side, 0.0) for p in range(len(market.products))]
-    return [_furthest(program, face, direction)[0] for direction in own if direction.any()]
+    return [_furthest(program, face, direction) for direction in own if direction.any()]

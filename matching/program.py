@@ -85,8 +85,17 @@ class Program:
 
     @property
     def volume(self) -> Floats:
-        """Volume over the whole window, in value at typical prices; what conversions make counts as it is sold."""
-        return self.objective(self.length.astype(float))
+        """Volume that reaches demand over the whole window, in value at typical prices."""
+        return self.objective(np.where(self.buyer < self.market.buyers.offers, self.length.astype(float), 0.0))
+
+    @property
+    def used_input(self) -> Floats:
+        """Inputs that conversions process less those they buy: the greater, the less is bought without a use."""
+        activities = len(self.capacity)
+        block = sparse.csc_array(self.engine.matrix[:, :activities])
+        of = np.repeat(np.arange(activities), np.diff(block.indptr))
+        taken = np.bincount(of, weights=np.maximum(block.data, 0.0), minlength=activities).astype(float)
+        return self.objective(np.where(self.buyer < self.market.buyers.offers, 0.0, -self.length.astype(float)), taken)
 
     @property
     def length(self) -> Ints:

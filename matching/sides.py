@@ -7,6 +7,7 @@ Prices are CNY per lot here (price per unit x lot size); quantities are lots.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -15,7 +16,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from .snapshot import Bound, Conversion, ConversionInput, Offer, Side, Snapshot
+from .snapshot import ANY_PRODUCT, Bound, Conversion, ConversionInput, Offer, Side, Snapshot
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -194,6 +195,9 @@ class _Builder:
         # In the order in which their offers stand, so that a firm's name decides nothing either.
         self.firms = tuple(dict.fromkeys([offer.firm for offer in offers] + [c.firm for c in conversions]))
         self.firm_at = _positions(self.firms)
+        self.routes: dict[str, list[tuple[str, str, Decimal]]] = defaultdict(list)
+        for (name, origin, destination), cost in snapshot.freight.items():
+            self.routes[name].append((origin, destination, cost))
         group_at = _positions(list(dict.fromkeys(snapshot.affiliates.get(firm, firm) for firm in self.firms)))
         self.group_of = {firm: group_at[snapshot.affiliates.get(firm, firm)] for firm in self.firms}
         self.regions = tuple(
@@ -364,9 +368,8 @@ class _Builder:
         size, at = len(self.regions), self.region_at
         table = np.full((len(self.products), size, size), np.nan)
         table[:, np.arange(size), np.arange(size)] = 0.0
-        for (name, origin, destination), cost in sorted(self.snapshot.freight.items()):
-            # "*" sorts before any product's own row, which then overrides it.
-            for position, product in enumerate(self.products):
-                if name in ("*", product):
+        for position, product in enumerate(self.products):
+            for name in (ANY_PRODUCT, product):  # a product's own row counts before the general one
+                for origin, destination, cost in self.routes[name]:
                     table[position, at[origin], at[destination]] = float(cost * self.lot[product])
         return table

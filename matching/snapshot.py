@@ -164,6 +164,8 @@ class Snapshot:
         for grade in self.grades:
             if lots.setdefault(grade.product, (grade.lot, grade.unit)) != (grade.lot, grade.unit):
                 raise InvalidValue(f"grades of {grade.product} differ in lot or unit; expected one lot per product")
+        if self.windows is not None and not self.windows:
+            raise InvalidValue("there is no admissible window; expected at least one, or None for every run of periods")
         known = {(grade.product, grade.grade) for grade in self.grades}
         labels: set[str] = set()
         for label, product_grade, vectors in _vectors(self.offers, self.conversions):
