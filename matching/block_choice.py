@@ -29,13 +29,16 @@ from .program import Program
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchLimits:
-    """What the search may take beyond its first step: seconds, nodes of branch and bound, things let in again,
-    candidates of the mixed-integer programme. The seconds are a safety net: an answer that they cut short depends on
-    the machine."""
+    """What the search may take beyond its first step.
 
-    seconds: float = 60.0
+    Seconds; solutions of the mixed-integer programme, nodes of branch and bound in each, candidates that it sees;
+    things let in again. The seconds are a safety net: an answer that they cut short depends on the machine.
+    """
+
+    seconds: float = 30.0
     nodes: int = 2_000
-    tries: int = 40
+    rounds: int = 4
+    tries: int = 100
     candidates: int = 5_000
 
 
@@ -82,9 +85,10 @@ class Choice:
         rest, bound, lost = self.rest, self.bound, self.idle
         rest.stock(self.kept.point.duals, self.limits.candidates)
         blocks = BlockProgram(rest.program, self.terms, rest.rooms)
-        while (seconds := self.until - time.monotonic()) > 0:
+        for _ in range(self.limits.rounds):
+            seconds = (self.until - time.monotonic()) / 2
             known = self.kept.point.variables
-            chosen = blocks.solve(rest.allowed(lost), known, seconds=seconds / 2, nodes=self.limits.nodes)
+            chosen = blocks.solve(rest.allowed(lost), known, seconds=seconds, nodes=self.limits.nodes)
             if chosen is not None and lost == self.idle:
                 bound = self._bounded(chosen, cut)
             if chosen is None or not self._better(chosen):

@@ -1,8 +1,8 @@
 """The mixed-integer programme of block terms over some candidates, given to HiGHS.
 
 Variables: what conversions make, the rate of each candidate, then binaries: does a party trade (all-or-none, member
-of an exclusive group, one that depends on another or is depended on), is a candidate with a minimum rate used, does
-a party with a largest number of counterparties trade with a firm. Scale and rows are those of `program.Program`.
+of an exclusive group, one that depends on another), is a candidate with a minimum rate used, does a party with a
+largest number of counterparties trade with a firm. Scale and rows are those of `program.Program`.
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ class Integers:
             ("time_limit", max(seconds, 0.0)),
             ("mip_max_nodes", nodes),
             ("mip_rel_gap", ENOUGH),
+            ("mip_abs_gap", ENOUGH),
+            # HiGHS 1.15's presolve of integers loses optima (columns alone in a row) and can crash the process.
+            ("presolve", "off"),
             ("mip_feasibility_tolerance", WHOLE),
             ("primal_feasibility_tolerance", WHOLE),
         ):
@@ -69,7 +72,9 @@ class Integers:
         if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
             return None
         optimal = highs.getModelStatus() == highspy.HighsModelStatus.kOptimal
-        return np.array(highs.getSolution().col_value), -float(info.mip_dual_bound), optimal
+        # A programme that turns out to have no integers left has no bound of branch and bound.
+        bound = info.objective_function_value if optimal else info.mip_dual_bound
+        return np.array(highs.getSolution().col_value), -float(bound), optimal
 
     def _model(self) -> highspy.HighsLp:
         lp = highspy.HighsLp()
@@ -101,19 +106,13 @@ class BlockProgram:
         self.buyer = len(market.sellers) + lanes.buyer[self.lane]
         # Columns: conversions, candidates, then the binaries.
         self.made = len(program.capacity)
-        self.switched = np.flatnonzero(self._needs_switch())
+        self.switched = np.flatnonzero(terms.whole | terms.grouped | (terms.parent != NOBODY))
         self.stepped = np.flatnonzero(self.least > 1)
         self.firms = self._counterparties()
         self.binaries = self.made + len(self.keep)
         self.columns = self.binaries + len(self.switched) + len(self.stepped) + len(self.firms)
         self.rows: list[tuple[list[int], list[float], float]] = []  # columns, entries, largest value
         self._write_rows()
-
-    def _needs_switch(self) -> Bools:
-        terms = self.terms
-        needs: Bools = terms.whole | terms.grouped | (terms.parent != NOBODY)
-        needs[terms.parent[terms.parent != NOBODY]] = True
-        return needs
 
     def _counterparties(self) -> list[tuple[int, int, Ints]]:
         """(party, firm, candidates between them) wherever the number of counterparties is limited."""
@@ -149,14 +148,12 @@ class BlockProgram:
         self.rows += self._dependences()
 
     def _dependences(self) -> Iterator[tuple[list[int], list[float], float]]:
-        """A party trades only if its parent does, and a parent that trades has one lot at least."""
-        parent = self.terms.parent
-        for party in np.flatnonzero(parent != NOBODY).tolist():
-            yield [self._switch(party), self._switch(int(parent[party]))], [1.0, -1.0], 0.0
-        for party in np.unique(parent[parent != NOBODY]).tolist():
-            mine = np.flatnonzero((self.seller == party) | (self.buyer == party))
-            lots = [-1.0 / float(self.unit[k]) for k in mine.tolist()]
-            yield [*(self.made + mine).tolist(), self._switch(party)], [*lots, 1.0], 0.0
+        """A party trades only if the one it depends on has contracts of a lot at least."""
+        for party in np.flatnonzero(self.terms.parent != NOBODY).tolist():
+            parent = int(self.terms.parent[party])
+            theirs = np.flatnonzero((self.seller == parent) | (self.buyer == parent))
+            lots = (-1.0 / self.unit[theirs]).tolist()
+            yield [*(self.made + theirs).tolist(), self._switch(party)], [*lots, 1.0], 0.0
 
     def _integers(self, allowed: Bools) -> Integers:
         program = self.program

@@ -162,8 +162,9 @@ class Rest:
         partly = {breach.party for breach in broken if breach.term is Term.WHOLE}
         trade = Trade.of_point(self.program, point.variables)
         face = held(self.terms, self.program, face, trade, open_candidates=below, open_parties=partly)
-        fuller = np.isin(self.program.seller, list(partly)).astype(float)
-        fuller += np.isin(self.program.buyer + len(self.market.sellers), list(partly))
+        wanted = partly | {int(self.terms.parent[b.party]) for b in broken if b.term is Term.PARENT}
+        fuller = np.isin(self.program.seller, list(wanted)).astype(float)
+        fuller += np.isin(self.program.buyer + len(self.market.sellers), list(wanted))
         fuller *= self.program.length
         fuller[list(below)] += 1.0
         try:

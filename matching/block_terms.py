@@ -251,8 +251,9 @@ def _counterparties_too_many(terms: BlockTerms, trade: Trade) -> Iterator[Breach
 
 
 def _without_parent(terms: BlockTerms, trade: Trade) -> Iterator[Breach]:
+    """Rates that come to less than a lot will not be a trade once lots are whole."""
     for party in np.flatnonzero(terms.parent != NOBODY).tolist():
-        if trade.by_party[party] > 0 and trade.by_party[terms.parent[party]] <= 0:
+        if trade.by_party[party] > 0 and trade.rates[trade.of(int(terms.parent[party]))].sum() < 1 - NEAR:
             yield Breach(term=Term.PARENT, party=party, share=0.0)
 
 
