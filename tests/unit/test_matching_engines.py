@@ -1,0 +1,76 @@
+"""The two engines: HiGHS kept warm and scipy's HiGHS from scratch give the same answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from matching.clearing import clear
+from matching.engine import Engine, Face, ReferenceEngine, SolverFailed, WarmEngine
+from matching.fairness import settle
+from matching.lanes import find_lanes
+from matching.prices import price_range
+from matching.sides import build
+from tests.unit.test_matching_names import crowded_market
+
+ENGINES = [WarmEngine, ReferenceEngine]
+
+
+def rates_and_ends(seed: int, engine: type[Engine]) -> tuple[float, np.ndarray, np.ndarray]:
+    """Welfare, what each position trades over the horizon before whole lots, and the mean price of each seller."""
+    market = build(crowded_market(seed))
+    cleared = clear(market, find_lanes(market), engine)
+    prices = price_range(cleared)
+    program, rates = settle(cleared, prices.middle)
+    volume = rates * program.length
+    traded = np.concatenate(
+        [
+            np.bincount(program.seller, weights=volume, minlength=len(market.sellers)),
+            np.bincount(program.buyer, weights=volume, minlength=len(market.buyers)),
+        ]
+    )
+    return cleared.point.value, traded, (market.sellers.quantity * prices.middle.seller).sum(axis=1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_both_engines_give_the_same_welfare_fills_and_surpluses(seed: int) -> None:
+    warm, reference = (rates_and_ends(seed, engine) for engine in ENGINES)
+    assert warm[0] == pytest.approx(reference[0], rel=1e-9)
+    assert warm[1] == pytest.approx(reference[1], abs=1e-4)  # lots
+    assert warm[2] == pytest.approx(reference[2], rel=1e-6, abs=1.0)  # CNY
+
+
+def simple_face(kind: type[Engine]) -> Face:
+    """0 <= x, y <= 4 with 1 <= x + y <= 6 and x - y free."""
+    engine = kind(2)
+    engine.add_columns(sparse.csc_array(np.array([[1.0, 1.0], [1.0, -1.0]])))
+    return Face(
+        engine=engine,
+        row_lower=np.array([1.0, -np.inf]),
+        row_upper=np.array([6.0, np.inf]),
+        lower=np.zeros(2),
+        upper=np.full(2, 4.0),
+    )
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_an_optimum_its_duals_and_the_face_of_all_optima(kind: type[Engine]) -> None:
+    face = simple_face(kind)
+    both = np.ones(2)
+    best = face.maximise(both)
+    assert best.value == pytest.approx(6)
+    assert best.duals == pytest.approx([1, 0])
+    narrowed = face.optima(both, best.duals)
+    assert narrowed.maximise(np.array([1.0, 0.0])).variables == pytest.approx([4, 2])
+    assert narrowed.maximise(np.array([-1.0, 0.0])).variables == pytest.approx([2, 4])
+    assert face.maximise(-both).variables.sum() == pytest.approx(1)  # the wide face is as it was
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_an_empty_face_is_said_to_be_empty(kind: type[Engine]) -> None:
+    face = simple_face(kind)
+    with pytest.raises(SolverFailed):
+        replace(face, row_lower=np.array([9.0, -np.inf]), row_upper=np.array([9.0, np.inf])).maximise(np.ones(2))
