@@ -7,6 +7,7 @@ import uuid
 from enum import StrEnum
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Model
@@ -25,6 +26,8 @@ class SubjectKind(StrEnum):
     RUN = "run"
     PROPOSAL = "proposal"
     CONTRACT = "contract"
+    AMENDMENT = "amendment"
+    CLAIM = "claim"
 
 
 class ActorKind(StrEnum):
@@ -109,14 +112,19 @@ class Event(Model):
 
 
 class Outbox(Model):
-    """A message written in the transaction that causes it, and sent only after that transaction is committed."""
+    """A message written in the transaction that causes it, and sent only after that transaction is committed.
+
+    `firm_ids` are those whose people and endpoints hear of it; `about_kind` and `about_id` name the record.
+    """
 
     __tablename__ = "outbox"
     __table_args__ = (sa.Index(None, "id", postgresql_where=sa.text("sent_at IS NULL")),)
 
     id: Mapped[SerialKey]
     topic: Mapped[Text]
-    key: Mapped[Text]
+    about_kind: Mapped[Text]
+    about_id: Mapped[uuid.UUID]
+    firm_ids: Mapped[list[uuid.UUID]] = mapped_column(ARRAY(sa.Uuid))
     payload: Mapped[Document]
     created_at: Mapped[Now]
     sent_at: Mapped[dt.datetime | None]

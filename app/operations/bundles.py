@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.interfaces import ORMOption
 
 from app.auth import SYSTEM
-from app.models import Outbox, Proposal, Reservation
-from app.operations import moves
+from app.models import Proposal, Reservation, SubjectKind
+from app.operations import moves, outbox
 from app.operations.bulk import among
 from contracts.state import Actor, Guard, Subject, end_states
 
@@ -66,12 +66,14 @@ def release_volume(session: Session, proposals: Collection[uuid.UUID], *, now: d
 def tell(session: Session, proposal: Proposal, *, now: dt.datetime) -> None:
     """A message to both parties, if they know of the proposal; it leaves after the commit."""
     if proposal.terms is not None:
-        payload = {
-            "proposal": str(proposal.id),
-            "state": proposal.state,
-            "firms": [str(proposal.seller_firm_id), str(proposal.buyer_firm_id)],
-        }
-        session.add(Outbox(topic=f"proposal.{proposal.state}", key=str(proposal.id), payload=payload, created_at=now))
+        outbox.tell(
+            session,
+            topic=f"proposal.{proposal.state}",
+            about=(SubjectKind.PROPOSAL, proposal.id),
+            firms=(proposal.seller_firm_id, proposal.buyer_firm_id),
+            payload={"proposal_id": str(proposal.id), "state": proposal.state},
+            now=now,
+        )
 
 
 def ids(proposals: Sequence[Proposal]) -> list[uuid.UUID]:

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session, selectinload
 
 from app.auth import SYSTEM, Principal
 from app.errors import NotFound
-from app.models import Contract, Event, Outbox, Proposal, SubjectKind
-from app.operations import events, moves
+from app.models import Contract, Event, Proposal, SubjectKind
+from app.operations import events, moves, outbox
 from app.operations.contract_terms import contract_number
 from app.permissions import Permission
 from contracts.state import RULE_VERSION, Actor, Guard, Subject
@@ -124,6 +124,12 @@ def conclude(session: Session, proposal: Proposal, *, now: dt.datetime) -> Contr
         version_hash=contract.terms_hash,
         now=now,
     )
-    payload = {"contract": contract.number, "firms": [str(contract.seller_firm_id), str(contract.buyer_firm_id)]}
-    session.add(Outbox(topic="contract.agreed", key=str(contract.id), payload=payload, created_at=now))
+    outbox.tell(
+        session,
+        topic="contract.agreed",
+        about=(SubjectKind.CONTRACT, contract.id),
+        firms=(contract.seller_firm_id, contract.buyer_firm_id),
+        payload={"contract": contract.number, "contract_id": str(contract.id), "state": contract.state},
+        now=now,
+    )
     return contract

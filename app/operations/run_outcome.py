@@ -18,7 +18,6 @@ from app.models import (
     ActorKind,
     Bundle,
     Event,
-    Outbox,
     Proposal,
     Reservation,
     Run,
@@ -26,7 +25,7 @@ from app.models import (
     ShadowPrice,
     SubjectKind,
 )
-from app.operations import bundles, commitments, drafts, headlines, moves, run_results, runs, still_good
+from app.operations import bundles, commitments, drafts, headlines, moves, outbox, run_results, runs, still_good
 from app.operations.alternatives import Alternatives
 from app.operations.bulk import among, copy_rows
 from app.operations.drafts import Draft, Drafter
@@ -90,8 +89,14 @@ def settle(
         index=index,
     )
     told |= {"superseded": len(superseded), "dropped_bundles": dict(sorted(dropped.items()))}
-    payload = {"round": run.round.code, "proposals": len(proposed)}
-    session.add(Outbox(topic="run.done", key=str(run.id), payload=payload, created_at=now))
+    outbox.tell(
+        session,
+        topic="run.done",
+        about=(SubjectKind.RUN, run.id),
+        firms=(),
+        payload={"round": run.round.code, "proposals": len(proposed)},
+        now=now,
+    )
     runs.finish(session, run, headline=told, certificate=headlines.certificate_document(answer.certificate), now=now)
     return run
 

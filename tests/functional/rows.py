@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import TypeVar
 
 from app import models
 from app.db import Model, db
 from tests import factories as make
 
+Row = TypeVar("Row", bound=Model)
 
-def added(row: Model) -> Model:
+
+def added(row: Row) -> Row:
     """A row that the database has accepted."""
     db.session.add(row)
     db.session.flush()
@@ -74,6 +77,64 @@ def shadow_price() -> Model:
     )
 
 
+def outbox() -> models.Outbox:
+    contract = make.ContractFactory()
+    return added(
+        models.Outbox(
+            topic="contract.agreed",
+            about_kind="contract",
+            about_id=contract.id,
+            firm_ids=[contract.seller_firm_id],
+            payload={},
+        )
+    )
+
+
+def notification() -> Model:
+    return added(models.Notification(outbox_id=outbox().id, user_id=make.UserFactory().id))
+
+
+def mail() -> Model:
+    return added(
+        models.Mail(
+            outbox_id=outbox().id,
+            user_id=make.UserFactory().id,
+            address="someone@example.org",
+            language=models.Language.ENGLISH,
+            subject="The contract is made",
+            body="CD-1",
+            state=models.MailState.WAITING,
+            due_at=make.NOON,
+        )
+    )
+
+
+def webhook_endpoint() -> models.WebhookEndpoint:
+    admin = make.UserFactory(role=models.UserRole.FIRM_ADMIN)
+    return added(
+        models.WebhookEndpoint(
+            firm_id=admin.firm_id,
+            url="https://erp.example.org/changdan",
+            description="",
+            topics=["contract.agreed"],
+            secret="sealed",
+            created_by_id=admin.id,
+        )
+    )
+
+
+def webhook_message() -> models.WebhookMessage:
+    return added(
+        models.WebhookMessage(
+            outbox_id=outbox().id,
+            endpoint_id=webhook_endpoint().id,
+            topic="contract.agreed",
+            body="{}",
+            due_at=make.NOON,
+        )
+    )
+
+
 ONE_OF: dict[str, Callable[[], Model]] = {
     "access_log": access_log,
     "api_key": make.ApiKeyFactory,
@@ -95,7 +156,12 @@ ONE_OF: dict[str, Callable[[], Model]] = {
     "grade_specification": grade_specification,
     "idempotency_key": lambda: added(models.IdempotencyKey(principal="user:1", key="k", request_hash="h")),
     "index_price": make.IndexPriceFactory,
+    "mail": mail,
     "market_index": make.MarketIndexFactory,
+    "notification": notification,
+    "notification_choice": lambda: added(
+        models.NotificationChoice(user_id=make.UserFactory().id, topic="run.done", in_app=True, mail=False)
+    ),
     "offer": lambda: make.OfferFactory(periods=[]),
     "offer_approved_supplier": lambda: added(
         models.OfferApprovedSupplier(offer_id=make.DemandFactory().id, firm_id=make.FirmFactory().id)
@@ -111,7 +177,7 @@ ONE_OF: dict[str, Callable[[], Model]] = {
     "offer_period": lambda: make.OfferFactory().periods[0],
     "offer_revision": lambda: make.OfferFactory().revisions[0],
     "offer_specification": offer_specification,
-    "outbox": lambda: added(models.Outbox(topic="mail", key="k", payload={})),
+    "outbox": outbox,
     "product": make.ProductFactory,
     "proposal": make.ProposalFactory,
     "region": make.RegionFactory,
@@ -132,4 +198,9 @@ ONE_OF: dict[str, Callable[[], Model]] = {
     "site": make.SiteFactory,
     "site_capability": make.SiteCapabilityFactory,
     "user_account": make.UserFactory,
+    "webhook_attempt": lambda: added(
+        models.WebhookAttempt(message_id=webhook_message().id, number=1, status=200, milliseconds=12)
+    ),
+    "webhook_endpoint": webhook_endpoint,
+    "webhook_message": webhook_message,
 }

@@ -158,10 +158,8 @@ def test_each_step_is_told_after_the_commit(own_app: Application) -> None:
     topics = db.session.scalars(sa.select(Outbox.topic).order_by(Outbox.id)).all()
     assert topics == ["run.done", "proposal.released", "proposal.accepted", "contract.agreed", "proposal.agreed"]
     told = db.session.scalars(sa.select(Outbox).where(Outbox.topic == "contract.agreed")).one()
-    assert told.payload == {
-        "contract": contract.number,
-        "firms": [str(contract.seller_firm_id), str(contract.buyer_firm_id)],
-    }
+    assert told.payload == {"contract": contract.number, "contract_id": str(contract.id), "state": "agreed"}
+    assert set(told.firm_ids) == {contract.seller_firm_id, contract.buyer_firm_id}
 
 
 def test_who_reads_contracts_and_their_steps(own_app: Application) -> None:
