@@ -67,7 +67,8 @@ class ShadowPrice:
 
     `kind` and `subject`: "offer" (offer); "output" (conversion), the internal value of what it makes; "input"
     (conversion, product), the internal value of what it takes; "conversion" (conversion), the rent of its capacity;
-    "share" (offer, supplier); "corridor" (product, from, to); "ceiling" (product, supplier); "hub" (product, grade,
+    "share" (offer, supplier); "corridor" (product, from, to); "ceiling" (product, supplier);
+    "origin" (product, origin, to); "hub" (product, grade,
     region), the ex-works price at which one more lot would be taken there.
     """
 

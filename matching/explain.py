@@ -22,6 +22,7 @@ LIMITED_BY = {
     LimitKind.SHARE: Reason.LIMITED_BY_SHARE,
     LimitKind.CORRIDOR: Reason.LIMITED_BY_CORRIDOR,
     LimitKind.CEILING: Reason.LIMITED_BY_POLICY,
+    LimitKind.ORIGIN: Reason.LIMITED_BY_POLICY,
 }
 OUT_OF_REACH = 100  # typical prices; only a conversion that lacks an input asks so much for its output
 NEAR = 1e-7  # relative prices nearer than this are told as equal: shadow prices come rounded as they are written

@@ -20,6 +20,7 @@ class Requirement(StrEnum):
     SPECIFICATION = "specification"
     CERTIFICATE = "certificate"
     EXCLUSION = "exclusion"
+    ORIGIN = "origin"
     REGION = "region"
     TERM = "term"
 
@@ -64,6 +65,7 @@ def refusals(market: Market, sellers: Ints, buyers: Ints) -> dict[Requirement, B
     latest = _latest_start(market, sellers, buyers)
     fails[Requirement.CERTIFICATE] = latest < 0
     fails[Requirement.EXCLUSION] = _excluded(market, sellers, buyers)
+    fails[Requirement.ORIGIN] = b.barred[buyers][:, s.origin[sellers]].T
     products = s.product[sellers][:, None]
     fails[Requirement.REGION] = np.isnan(
         market.freight[products, s.region[sellers][:, None], b.region[buyers][None, :]]

@@ -1,4 +1,4 @@
-"""Limits beside the two quantities of a contract: largest shares, corridor quotas, ceilings on a supplier.
+"""Limits beside the two quantities of a contract: largest shares, corridor and origin quotas, ceilings on a supplier.
 
 A limit family is one limit with a value for each period. All are in whole lots and take off what is already
 committed, so every comparison with them is between integers.
@@ -7,14 +7,16 @@ committed, so every comparison with them is between integers.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
-from .sides import Ints, Market
+from .sides import Ints, Market, origin_of
+from .snapshot import Corridor, OriginRule
 
 NO_FAMILY = -1
 UNLIMITED = np.iinfo(np.int64).max // 4
@@ -22,11 +24,12 @@ UNLIMITED = np.iinfo(np.int64).max // 4
 
 class LimitKind(StrEnum):
     """SHARE: what one supplier gives one demand. CORRIDOR: what moves of a product from one region to another.
-    CEILING: what one supplier gives of a product in all."""
+    CEILING: what one supplier gives of a product in all. ORIGIN: what comes from one origin to a region."""
 
     SHARE = "share"
     CORRIDOR = "corridor"
     CEILING = "ceiling"
+    ORIGIN = "origin"
 
 
 KINDS = tuple(LimitKind)  # the order of the columns of Lanes.family
@@ -34,7 +37,8 @@ KINDS = tuple(LimitKind)  # the order of the columns of Lanes.family
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitFamily:
-    """One limit; `subject` names it: (demand, supplier), (product, from, to) or (product, supplier)."""
+    """One limit; `subject` names it: (demand, supplier), (product, from, to), (product, supplier) or
+    (product, origin, to)."""
 
     kind: LimitKind
     product: int
@@ -49,6 +53,7 @@ def limit_families(market: Market, seller: Ints, buyer: Ints) -> tuple[Ints, tup
         _shares(market, seller, buyer, families),
         _corridors(market, seller, buyer, families),
         _ceilings(market, seller, families),
+        _origins(market, seller, buyer, families),
     ]
     return np.stack(columns, axis=1), tuple(families)
 
@@ -82,25 +87,46 @@ def _shares(market: Market, seller: Ints, buyer: Ints, families: list[LimitFamil
 
 
 def _corridors(market: Market, seller: Ints, buyer: Ints, families: list[LimitFamily]) -> Ints:
-    """Of several quotas on one corridor the tightest counts."""
+    moved = _committed(market, lambda promise: (promise.product, promise.origin, promise.destination))
+    ways = _Ways(LimitKind.CORRIDOR, market.snapshot.corridors, market.regions, moved)
+    return _quotas(market, ways, (market.sellers.region[seller], seller, buyer), families)
+
+
+def _origins(market: Market, seller: Ints, buyer: Ints, families: list[LimitFamily]) -> Ints:
+    moved = _committed(market, lambda promise: (promise.product, promise.material, promise.destination))
+    ways = _Ways(LimitKind.ORIGIN, market.snapshot.origin_rules, market.origins, moved)
+    return _quotas(market, ways, (market.sellers.origin[seller], seller, buyer), families)
+
+
+class _Ways(NamedTuple):
+    """Quotas on ways that begin at one of `names` and end in a region, and what is promised on them already."""
+
+    kind: LimitKind
+    quotas: Sequence[Corridor | OriginRule]
+    names: tuple[str, ...]
+    moved: Mapping[object, Ints]
+
+
+def _quotas(market: Market, ways: _Ways, lanes: tuple[Ints, Ints, Ints], families: list[LimitFamily]) -> Ints:
+    """Of several quotas on one way the tightest counts. `lanes` are their begins, sellers and buyers."""
     at = {name: position for position, name in enumerate(market.products)}
     place = {name: position for position, name in enumerate(market.regions)}
-    moved = _committed(market, lambda promise: (promise.product, promise.origin, promise.destination))
+    begin = {name: position for position, name in enumerate(ways.names)}
     limits: dict[tuple[str, str, str], Ints] = {}
-    for corridor in market.snapshot.corridors:
-        if corridor.product in at and {corridor.origin, corridor.destination} <= place.keys():
-            key = corridor.product, corridor.origin, corridor.destination
+    for quota in ways.quotas:
+        if quota.product in at and quota.origin in begin and quota.destination in place:
+            key = quota.product, quota.origin, quota.destination
             limit = limits.setdefault(key, np.full(market.periods, UNLIMITED, dtype=np.int64))
-            where = slice(None) if corridor.position is None else corridor.position
-            lots = int(Fraction(corridor.limit) / Fraction(market.lot[at[corridor.product]]))
+            where = slice(None) if quota.position is None else quota.position
+            lots = int(Fraction(quota.limit) / Fraction(market.lot[at[quota.product]]))
             limit[where] = np.minimum(limit[where], lots)
-    product, origin = market.sellers.product[seller], market.sellers.region[seller]
-    destination = market.buyers.region[buyer]
+    origin, seller, buyer = lanes
+    product, destination = market.sellers.product[seller], market.buyers.region[buyer]
     found = np.full(len(seller), NO_FAMILY, dtype=np.int64)
     for key, limit in sorted(limits.items()):
-        found[(product == at[key[0]]) & (origin == place[key[1]]) & (destination == place[key[2]])] = len(families)
-        left = np.where(limit == UNLIMITED, limit, np.maximum(limit - moved.get(key, 0), 0))
-        families.append(LimitFamily(kind=LimitKind.CORRIDOR, product=at[key[0]], subject=key, limit=left))
+        found[(product == at[key[0]]) & (origin == begin[key[1]]) & (destination == place[key[2]])] = len(families)
+        left = np.where(limit == UNLIMITED, limit, np.maximum(limit - ways.moved.get(key, 0), 0))
+        families.append(LimitFamily(kind=ways.kind, product=at[key[0]], subject=key, limit=left))
     return found
 
 
@@ -156,6 +182,7 @@ class _Promise:
     supplier: int
     origin: str
     destination: str
+    material: str  # where it comes from
 
 
 def _committed(market: Market, key: Callable[[_Promise], object]) -> Mapping[object, Ints]:
@@ -163,6 +190,8 @@ def _committed(market: Market, key: Callable[[_Promise], object]) -> Mapping[obj
     offers = {offer.offer: offer for offer in market.snapshot.offers}
     region = {label: offer.region for label, offer in offers.items()}
     region |= {conversion.conversion: conversion.region for conversion in market.snapshot.conversions}
+    material = {label: origin_of(offer) for label, offer in offers.items()}
+    material |= {conversion.conversion: origin_of(conversion) for conversion in market.snapshot.conversions}
     supplier = dict(zip(market.sellers.label, market.sellers.supplier.tolist(), strict=True))
     total: dict[object, Ints] = defaultdict(lambda: np.zeros(market.periods, dtype=np.int64))
     for commitment in market.snapshot.commitments:
@@ -176,6 +205,7 @@ def _committed(market: Market, key: Callable[[_Promise], object]) -> Mapping[obj
             supplier=supplier[commitment.sell],
             origin=region[commitment.sell],
             destination=region[commitment.buy],
+            material=material[commitment.sell],
         )
         total[key(promise)] += np.array(commitment.quantity, dtype=np.int64)
     return total

@@ -51,6 +51,8 @@ class MarketSide:
     freight_included: Bools  # [n]
     max_share: tuple[Decimal | None, ...]  # [n] largest share one supplier may have of a demand
     approved: tuple[frozenset[int] | None, ...]  # [n] firms a buyer accepts; None accepts all
+    origin: Ints  # [n] index into Market.origins: where a seller's material comes from
+    barred: Bools  # [n, O] origins that a buyer, or a rule for its region, does not admit
 
     def __len__(self) -> int:
         return len(self.label)
@@ -69,6 +71,7 @@ class Market:
     products: tuple[str, ...]
     regions: tuple[str, ...]
     firms: tuple[str, ...]
+    origins: tuple[str, ...]
     attribute_sign: Floats  # [K] +1 for at-least, -1 for at-most
     lot: tuple[Decimal, ...]  # [P] units of the product
     sellers: MarketSide
@@ -118,7 +121,16 @@ def _content(offer: Offer) -> tuple[object, ...]:
         offer.freight_included,
         offer.min_rate,
         offer.all_or_none,
+        origin_of(offer),
+        offer.origins is not None,
+        sorted(offer.origins or ()),
+        sorted(offer.barred_origins),
     )
+
+
+def origin_of(source: Offer | Conversion) -> str:
+    """Where the material of an offer or conversion comes from."""
+    return source.region if source.origin is None else source.origin
 
 
 def _conversion_content(conversion: Conversion) -> tuple[object, ...]:
@@ -134,6 +146,7 @@ def _conversion_content(conversion: Conversion) -> tuple[object, ...]:
         conversion.max_term or 0,
         sorted(conversion.specification.items()),
         sorted((name, -1 if last is None else last) for name, last in conversion.certificates.items()),
+        origin_of(conversion),
     )
 
 
@@ -177,6 +190,19 @@ class _Row:
     freight_included: bool = False
     max_share: Decimal | None = None
     approved: frozenset[str] | None = None
+    origin: str = ""
+    origins: frozenset[str] | None = None
+    barred: frozenset[str] = frozenset()
+
+
+def _closed_origins(snapshot: Snapshot) -> frozenset[tuple[str, str, str]]:
+    """(product, origin, region) where a rule lets not one lot through in any period."""
+    lot = {grade.product: grade.lot for grade in snapshot.grades}
+    return frozenset(
+        (rule.product, rule.origin, rule.destination)
+        for rule in snapshot.origin_rules
+        if rule.position is None and rule.product in lot and rule.limit < lot[rule.product]
+    )
 
 
 def _positions(labels: Sequence[str]) -> dict[str, int]:
@@ -208,6 +234,9 @@ class _Builder:
             )
         )
         self.region_at = _positions(self.regions)
+        self.origins = tuple(sorted({origin_of(source) for source in (*offers, *conversions)}))
+        self.origin_at = _positions(self.origins)
+        self.closed = _closed_origins(snapshot)
         self.attributes = tuple(sorted(snapshot.attributes))
         names = {name for offer in offers for name in offer.certificates}
         self.certificates = tuple(sorted(names | {name for c in conversions for name in c.certificates}))
@@ -226,6 +255,7 @@ class _Builder:
             products=self.products,
             regions=self.regions,
             firms=self.firms,
+            origins=self.origins,
             attribute_sign=np.array([1.0 if snapshot.attributes[a] is Bound.MIN else -1.0 for a in self.attributes]),
             lot=tuple(self.lot[product] for product in self.products),
             sellers=self._net(self._side(self._sell_rows()), Side.SELL),
@@ -263,6 +293,7 @@ class _Builder:
                 self._conversion_row(m, self.conversions[m], need.product, need.grade),
                 specification={},
                 certificates={},
+                approved=need.approved_firms,
             )
             for m, need in self.inputs
         ]
@@ -287,6 +318,9 @@ class _Builder:
             freight_included=offer.freight_included,
             max_share=offer.max_share,
             approved=offer.approved_firms,
+            origin=origin_of(offer),
+            origins=offer.origins,
+            barred=offer.barred_origins,
         )
 
     @staticmethod
@@ -306,6 +340,7 @@ class _Builder:
             max_term=conversion.max_term,
             specification=dict(conversion.specification),
             certificates=dict(conversion.certificates),
+            origin=origin_of(conversion),
         )
 
     def _side(self, rows: list[_Row]) -> MarketSide:
@@ -343,7 +378,17 @@ class _Builder:
                 None if row.approved is None else frozenset(self.firm_at[f] for f in row.approved if f in self.firm_at)
                 for row in rows
             ),
+            origin=ints([self.origin_at[row.origin] for row in rows]),
+            barred=np.array([[self._bars(row, name) for name in self.origins] for row in rows], dtype=bool).reshape(
+                len(rows), len(self.origins)
+            ),
         )
+
+    def _bars(self, row: _Row, origin: str) -> bool:
+        """Whether a buyer does not take material of an origin."""
+        if origin in row.barred or (row.product, origin, row.region) in self.closed:
+            return True
+        return row.origins is not None and origin not in row.origins
 
     def _held(self, row: _Row, name: str) -> int:
         """Last valid position of a certificate, -1 when absent; on the buying side any value >= 0 means required."""

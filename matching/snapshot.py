@@ -49,6 +49,8 @@ class Offer:
     `certificates` maps a certificate to the last position at which a seller's is valid (None: throughout);
     on a buy offer the keys are what it requires. `specification` is what a seller guarantees or a buyer requires.
     `freight_included`: a seller who delivers at his ask, a buyer who collects at his bid.
+    `origin` is where a seller's material comes from, its region unless it says so; `origins` are the only ones that a
+    buyer takes, `barred_origins` those it does not take.
     Block terms: `min_rate` of every contract; `all_or_none` of what is offered; of a firm's offers of one `group` at
     most one trades; `most_contracts` counts the firms on the other side; `only_with` names an offer that must trade
     too.
@@ -74,21 +76,31 @@ class Offer:
     specification: Mapping[str, Decimal] = field(default_factory=dict)
     certificates: Mapping[str, int | None] = field(default_factory=dict)
     approved_firms: frozenset[str] | None = None
+    origin: str | None = None
+    origins: frozenset[str] | None = None
+    barred_origins: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversionInput:
-    """What one unit of output takes, in units of the input, and what the processor has of it per period, in units."""
+    """What one unit of output takes, in units of the input, and what the processor has of it per period, in units.
+
+    `approved_firms` are the only ones that may supply it; None: all.
+    """
 
     product: str
     grade: str
     quantity_per_output: Decimal
     own_stock: Decimal = Decimal(0)
+    approved_firms: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """A processor's capacity (lots of output per period) at a fee per unit of output; it names no other price."""
+    """A processor's capacity (lots of output per period) at a fee per unit of output; it names no other price.
+
+    What it makes comes from `origin`, its region unless it says so, wherever its inputs come from.
+    """
 
     conversion: str
     firm: str
@@ -102,6 +114,7 @@ class Conversion:
     max_term: int | None = None
     specification: Mapping[str, Decimal] = field(default_factory=dict)
     certificates: Mapping[str, int | None] = field(default_factory=dict)
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +136,18 @@ class Ceiling:
     product: str
     share: Decimal
     firm: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginRule:
+    """A quota on material of one origin that goes to a region, whoever sells it from where: units of the product in
+    one period, or in each when None. Less than a lot in each period: there is no lane."""
+
+    product: str
+    origin: str
+    destination: str
+    position: int | None
+    limit: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +178,7 @@ class Snapshot:
     freight: Mapping[tuple[str, str, str], Decimal] = field(default_factory=dict)
     corridors: tuple[Corridor, ...] = ()
     ceilings: tuple[Ceiling, ...] = ()
+    origin_rules: tuple[OriginRule, ...] = ()
     exclusions: frozenset[frozenset[str]] = frozenset()
     windows: tuple[tuple[int, int], ...] | None = None
     affiliates: Mapping[str, str] = field(default_factory=dict)

@@ -96,12 +96,35 @@ def _files(snapshot: Snapshot) -> Iterator[tuple[Table, list[Cells]]]:
     yield (
         tables.APPROVED,
         [
-            (offer.offer, firm)
-            for offer in snapshot.offers
-            if offer.approved_firms is not None
-            for firm in offer.approved_firms or ("",)
+            (label, firm, product)
+            for label, product, firms in _approvals(snapshot)
+            if firms is not None
+            for firm in firms or ("",)
         ],
     )
+    yield tables.ORIGINS, [*_origins(snapshot)]
+    yield (
+        tables.ORIGIN_RULES,
+        [
+            (r.product, r.origin, r.destination, "*" if r.position is None else labels[r.position], r.limit)
+            for r in snapshot.origin_rules
+        ],
+    )
+
+
+def _approvals(snapshot: Snapshot) -> Iterator[tuple[str, str, frozenset[str] | None]]:
+    for offer in snapshot.offers:
+        yield offer.offer, "", offer.approved_firms
+    for conversion in snapshot.conversions:
+        for need in conversion.inputs:
+            yield conversion.conversion, need.product, need.approved_firms
+
+
+def _origins(snapshot: Snapshot) -> Iterator[Cells]:
+    for offer in snapshot.offers:
+        if offer.origins is not None:
+            yield from ((offer.offer, origin, 1) for origin in offer.origins or ("",))
+        yield from ((offer.offer, origin, 0) for origin in offer.barred_origins - (offer.origins or frozenset()))
 
 
 def _vectors(party: Offer | Conversion) -> tuple[Sequence[int], Sequence[Decimal]]:
@@ -128,7 +151,7 @@ def _offer(snapshot: Snapshot, offer: Offer) -> Cells:
     return (
         *(offer.offer, offer.side, offer.firm, offer.product, offer.grade, offer.region, labels[first], labels[last]),
         *(lots * lot, price, offer.min_term, offer.max_term, offer.min_rate * lot, int(offer.all_or_none)),
-        *(offer.max_share, offer.group),
+        *(offer.max_share, offer.group, offer.origin),
     )
 
 
@@ -137,7 +160,7 @@ def _conversion(snapshot: Snapshot, conversion: Conversion) -> Cells:
     labels, lot = snapshot.horizon.labels(), snapshot.lot(conversion.product)
     return (
         *(conversion.conversion, conversion.firm, conversion.region, conversion.product, conversion.grade),
-        *(labels[first], labels[last], lots * lot, fee, conversion.min_term, conversion.max_term),
+        *(labels[first], labels[last], lots * lot, fee, conversion.min_term, conversion.max_term, conversion.origin),
     )
 
 

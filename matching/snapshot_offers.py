@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -43,6 +43,9 @@ class Draft:
     certificates: dict[str, int | None] = field(default_factory=dict)
     approved: set[str] | None = None
     freight_included: bool = False
+    origin: str | None = None
+    origins: set[str] | None = None
+    barred: set[str] = field(default_factory=set)
 
 
 class OfferReader:
@@ -72,6 +75,7 @@ class OfferReader:
         self._read_specifications()
         self._read_certificates()
         self._read_delivery()
+        self._read_origins()
 
     def rows(self, table: Table) -> list[Row]:
         return self.found[table] or []
@@ -177,6 +181,7 @@ class OfferReader:
             price=[row.number(columns[4])] * periods,
             min_term=least,
             max_term=most,
+            origin=row.label("origin") or None,
         )
         if label in self.drafts:
             there = self.drafts[label].row
@@ -190,6 +195,8 @@ class OfferReader:
             label, draft = self._draft(row, ("offer", "product", "grade", "quantity", "price"), side)
             if row["max_share"] and row["side"] == Side.SELL:
                 row.fault("max_share", "a sell offer has a largest share", "an empty cell; only demand has one")
+            if draft.origin and row["side"] == Side.BUY:
+                row.fault("origin", "a buy offer has an origin", "an empty cell; origins.csv says what it takes")
             share = row.number("max_share", most=Decimal(1))
             draft.max_share = share if row["max_share"] else None
             draft.all_or_none, draft.group = row.flag("all_or_none"), row.label("group")
@@ -288,10 +295,34 @@ class OfferReader:
             included, draft = row.flag("freight_included"), self.known(row, "offer", *Side)
             if draft:
                 draft.freight_included = included
-        for row in self.once(tables.APPROVED, "offer", "firm"):
-            firm, draft = row.label("firm"), self.known(row, "offer", *Side)
-            if draft:
+        for row in self.once(tables.APPROVED, "offer", "product", "firm"):
+            firm, draft = row.label("firm"), self.known(row, "offer")
+            if draft and draft.kind == CONVERSION:
+                self._approve_for_input(row, draft, firm)
+            elif draft:
+                if row["product"] not in ("", draft.product):
+                    row.fault("product", f"{row['offer']} is not about {row.shown('product')}", "nothing")
                 draft.approved = (draft.approved or set()) | ({firm} if firm else set())
+
+    @staticmethod
+    def _approve_for_input(row: Row, draft: Draft, firm: str) -> None:
+        for at, need in enumerate(draft.inputs):
+            if need.product == row["product"]:
+                approved = (need.approved_firms or frozenset()) | ({firm} if firm else frozenset())
+                draft.inputs[at] = replace(need, approved_firms=approved)
+                return
+        row.fault("product", f"{row['offer']} takes no {row.shown('product')}", "a product of its inputs")
+
+    def _read_origins(self) -> None:
+        for row in self.once(tables.ORIGINS, "offer", "origin"):
+            origin, accepted = row.label("origin"), row.flag("accepted")
+            draft = self.known(row, "offer", Side.BUY)
+            if not origin and not accepted:
+                row.fault("origin", "the cell is empty", "an origin; only with accepted 1 it may be empty: none at all")
+            if draft and accepted:
+                draft.origins = (draft.origins or set()) | ({origin} if origin else set())
+            elif draft:
+                draft.barred.add(origin)
 
 
 def offer_of(label: str, draft: Draft) -> Offer:
@@ -314,6 +345,9 @@ def offer_of(label: str, draft: Draft) -> Offer:
         specification=draft.specification,
         certificates=draft.certificates,
         approved_firms=None if draft.approved is None else frozenset(draft.approved),
+        origin=draft.origin,
+        origins=None if draft.origins is None else frozenset(draft.origins),
+        barred_origins=frozenset(draft.barred),
     )
 
 
@@ -331,4 +365,5 @@ def conversion_of(label: str, draft: Draft) -> Conversion:
         max_term=draft.max_term,
         specification=draft.specification,
         certificates=draft.certificates,
+        origin=draft.origin,
     )

@@ -7,7 +7,7 @@ from decimal import Decimal
 from market.errors import BadInput
 
 from . import snapshot_tables as tables
-from .snapshot import ANY_PRODUCT, Ceiling, Commitment, Corridor, Side, Snapshot
+from .snapshot import ANY_PRODUCT, Ceiling, Commitment, Corridor, OriginRule, Side, Snapshot
 from .snapshot_offers import CONVERSION, OfferReader, conversion_of, offer_of
 
 
@@ -18,7 +18,7 @@ class SnapshotReader(OfferReader):
         """:raises BadInput: anything is wrong, with all of it."""
         self.read_offers()
         affiliates, freight = self._affiliates(), self._freight()
-        corridors, ceilings = self._corridors(), self._ceilings()
+        corridors, ceilings, origin_rules = self._corridors(), self._ceilings(), self._origin_rules()
         exclusions, windows, commitments = self._exclusions(), self._windows(), self._commitments()
         if self.faults.found or self.horizon is None:
             raise BadInput(self.faults.found)
@@ -30,6 +30,7 @@ class SnapshotReader(OfferReader):
             freight=freight,
             corridors=corridors,
             ceilings=ceilings,
+            origin_rules=origin_rules,
             exclusions=exclusions,
             windows=windows,
             affiliates=affiliates,
@@ -54,6 +55,18 @@ class SnapshotReader(OfferReader):
                 limit=row.number("limit"),
             )
             for row in self.once(tables.CORRIDORS, "product", "from_region", "to_region", "period")
+        )
+
+    def _origin_rules(self) -> tuple[OriginRule, ...]:
+        return tuple(
+            OriginRule(
+                product=self.known_product(row),
+                origin=row.label("origin"),
+                destination=row.label("to_region"),
+                position=None if row["period"] == "*" else row.position("period", self.horizon),
+                limit=row.number("limit"),
+            )
+            for row in self.once(tables.ORIGIN_RULES, "product", "origin", "to_region", "period")
         )
 
     def _ceilings(self) -> tuple[Ceiling, ...]:

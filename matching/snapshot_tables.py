@@ -11,10 +11,11 @@ OFFERS = Table(
     file="offers.csv",
     columns=(
         "offer", "side", "firm", "product", "grade", "region", "first_period", "last_period", "quantity", "price",
-        "min_term", "max_term", "min_rate", "all_or_none", "max_share", "group",
+        "min_term", "max_term", "min_rate", "all_or_none", "max_share", "group", "origin",
     ),
     defaults=frozenset({
         "first_period", "last_period", "min_term", "max_term", "min_rate", "all_or_none", "max_share", "group",
+        "origin",
     }),
     needed=True,
 )
@@ -22,9 +23,9 @@ CONVERSIONS = Table(
     file="conversions.csv",
     columns=(
         "conversion", "firm", "region", "output_product", "output_grade", "first_period", "last_period", "capacity",
-        "fee", "min_term", "max_term",
+        "fee", "min_term", "max_term", "origin",
     ),
-    defaults=frozenset({"first_period", "last_period", "min_term", "max_term"}),
+    defaults=frozenset({"first_period", "last_period", "min_term", "max_term", "origin"}),
 )
 # fmt: on
 CONVERSION_INPUTS = Table(
@@ -51,7 +52,9 @@ CERTIFICATES = Table(
 AFFILIATES = Table(file="affiliates.csv", columns=("firm", "group"))
 COMMITMENTS = Table(file="commitments.csv", columns=("sell", "buy", "period", "quantity"))
 DELIVERY = Table(file="delivery.csv", columns=("offer", "freight_included"))
-APPROVED = Table(file="approved.csv", columns=("offer", "firm"), defaults=frozenset({"firm"}))
+APPROVED = Table(file="approved.csv", columns=("offer", "firm", "product"), defaults=frozenset({"firm", "product"}))
+ORIGINS = Table(file="origins.csv", columns=("offer", "origin", "accepted"), defaults=frozenset({"origin"}))
+ORIGIN_RULES = Table(file="origin_rules.csv", columns=("product", "origin", "to_region", "period", "limit"))
 
 TABLES = (
     PERIODS,
@@ -71,4 +74,6 @@ TABLES = (
     COMMITMENTS,
     DELIVERY,
     APPROVED,
+    ORIGINS,
+    ORIGIN_RULES,
 )
