@@ -1,8 +1,9 @@
 """The tables, one module per subject."""
 
-from .contract_versions import Amendment, ContractDocument, ContractVersion, DocumentSignature, SigningMethod
 from .claims import LARGEST_FILE, SIDES, Claim, Evidence, FileKind, Penalty
+from .contract_versions import Amendment, ContractDocument, ContractVersion, DocumentSignature, SigningMethod
 from .contracts import ActorKind, Contract, Event, Outbox, SubjectKind
+from .deliveries import AssayResult, AssaySide, CallOff, CallOffLedger, Consignment
 from .firms import Certificate, Firm, FirmExclusion, FirmRole, Site, SiteCapability
 from .impediments import (
     Allocation,
@@ -84,14 +85,19 @@ __all__ = [
     "Allocation",
     "Amendment",
     "ApiKey",
+    "AssayResult",
+    "AssaySide",
     "Attribute",
     "Basis",
     "BillOfMaterials",
     "Bound",
     "Bundle",
+    "CallOff",
+    "CallOffLedger",
     "Certificate",
     "CertificateKind",
     "Claim",
+    "Consignment",
     "Contract",
     "ContractDocument",
     "ContractVersion",

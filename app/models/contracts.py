@@ -27,6 +27,7 @@ class SubjectKind(StrEnum):
     PROPOSAL = "proposal"
     CONTRACT = "contract"
     AMENDMENT = "amendment"
+    CALL_OFF = "call_off"
     CLAIM = "claim"
 
 
@@ -83,7 +84,8 @@ class Event(Model):
     """One step of something that has states: who moved it, when, from where to where, why. Rows are only added.
 
     `name` is the move's event in the state table ("proposal.release"), `acting_as` the capacity in which it was made
-    (seller, buyer, staff ...), `version_hash` the hash of the terms the step was about.
+    (seller, buyer, staff ...), `version_hash` the hash of the terms the step was about. `txid` is the transaction
+    that wrote the row: ids are given before the commit, so the order in which rows appear is not theirs.
     """
 
     __tablename__ = "event"
@@ -93,9 +95,11 @@ class Event(Model):
             name="actor",
         ),
         sa.Index(None, "subject_kind", "subject_id", "id"),
+        sa.Index(None, "txid", "id"),
     )
 
     id: Mapped[SerialKey]
+    txid: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("pg_current_xact_id()::text::bigint"))
     at: Mapped[Now]
     subject_kind: Mapped[SubjectKind] = mapped_column(choice(SubjectKind, "subject_kind"))
     subject_id: Mapped[uuid.UUID]

@@ -13,6 +13,7 @@ from app.models import Contract
 from app.operations import contracts, pages
 from app.operations.contract_terms import frozen_terms
 from app.permissions import Permission
+from app.web.contract_sections import sections_for
 from app.web.labels import reason_text
 from app.web.paging import page_of
 from contracts.state import STATES, Subject
@@ -49,6 +50,7 @@ def show(contract_id: uuid.UUID) -> ResponseReturnValue:
     return render_template(
         "contract.html",
         contract=contract,
+        sections=sections_for(contract, principal()),
         terms=contract.terms,
         product=pages.products_by_code(session()).get(contract.terms.get("product", "")),
         grades=pages.grade_names(session(), product_code=contract.terms.get("product", "")),
