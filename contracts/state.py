@@ -1,6 +1,6 @@
 """Moving along the state table: which moves are open, and whether one may be made.
 
-Nothing here knows a transition; all of them are rows of `transitions.TRANSITIONS`.
+Nothing here knows a transition; all of them are rows of `transitions.TABLES`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TypeVar
 from market.errors import InvalidValue, MarketError
 
 from .reasons import REASONS, ReasonGroup, codes_of
-from .transitions import MOVE_TEXTS, RULE_VERSION, TRANSITIONS, Transition
+from .transitions import MOVE_TEXTS, RULE_VERSION, TABLES, TRANSITIONS, Transition
 from .vocabulary import STATES, Actor, Guard, State, Subject, Timer
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "REASONS",
     "RULE_VERSION",
     "STATES",
+    "TABLES",
     "TRANSITIONS",
     "Actor",
     "BundleRefused",
@@ -38,6 +39,7 @@ __all__ = [
     "moves_from",
     "reserves_volume",
     "state_names",
+    "table_of",
     "timers_in",
 ]
 
@@ -64,10 +66,11 @@ class MoveRefused(MarketError):
         why: str,
         missing: tuple[tuple[Guard, ...], ...] = (),
         reason_codes: tuple[str, ...] = (),
+        rule_version: str = RULE_VERSION,
     ) -> None:
         self.subject, self.state, self.name, self.actor = subject, state, name, actor
         self.why, self.missing, self.reason_codes = why, missing, reason_codes
-        self.open_moves = sorted({row.move for row in moves_from(subject, state, actor)})
+        self.open_moves = sorted({row.move for row in moves_from(subject, state, actor, rule_version=rule_version)})
         listed = ", ".join(self.open_moves) or "none"
         where = f"{subject} in state {state}" if state else f"new {subject}"
         super().__init__(f"{where}: {name!r} by {actor} refused: {why}; open to {actor}: {listed}")
@@ -107,16 +110,32 @@ def timers_in(subject: Subject | str, state: str) -> tuple[Timer, ...]:
     return tuple(dict.fromkeys(row.timer for row in rows if row.timer is not None))
 
 
-def moves_from(subject: Subject | str, state: str | None, actor: Actor | str | None = None) -> tuple[Transition, ...]:
+def table_of(rule_version: str) -> tuple[Transition, ...]:
+    """The rows of one rule set: a contract moves by the set it was made under, whatever has been added since.
+
+    :raises InvalidValue: no such set.
+    """
+    if rule_version not in TABLES:
+        raise InvalidValue(f"{rule_version!r} is not a rule set; expected one of {', '.join(TABLES)}")
+    return TABLES[rule_version]
+
+
+def moves_from(
+    subject: Subject | str,
+    state: str | None,
+    actor: Actor | str | None = None,
+    *,
+    rule_version: str = RULE_VERSION,
+) -> tuple[Transition, ...]:
     """The rows out of a state, for one actor or for all; state None for what brings the subject into being.
 
-    :raises InvalidValue: an unknown subject, state or actor.
+    :raises InvalidValue: an unknown subject, state, actor or rule set.
     """
     subject, state = _subject(subject), _state(subject, state)
     wanted = None if actor is None else _actor(actor)
     return tuple(
         row
-        for row in TRANSITIONS
+        for row in table_of(rule_version)
         if row.subject == subject and row.from_state == state and (wanted is None or wanted in row.actors)
     )
 
@@ -129,13 +148,14 @@ def find_transition(
     guards_met: Collection[Guard | str] = (),
     *,
     reason: str | None = None,
+    rule_version: str = RULE_VERSION,
 ) -> Transition:
     """The row by which `actor` makes the move `name` from `state`: its new state and its event.
 
     `guards_met` are the conditions the caller found true; naming more than the row asks for does no harm.
 
     :raises MoveRefused: no row of the table allows it.
-    :raises InvalidValue: an unknown subject, state, actor or guard.
+    :raises InvalidValue: an unknown subject, state, actor, guard or rule set.
     """
     subject, actor = _subject(subject), _actor(actor)
     met = {_guard(guard) for guard in guards_met}
@@ -144,10 +164,17 @@ def find_transition(
         why: str, missing: tuple[tuple[Guard, ...], ...] = (), reason_codes: tuple[str, ...] = ()
     ) -> MoveRefused:
         return MoveRefused(
-            subject=subject, state=state, name=name, actor=actor, why=why, missing=missing, reason_codes=reason_codes
+            subject=subject,
+            state=state,
+            name=name,
+            actor=actor,
+            why=why,
+            missing=missing,
+            reason_codes=reason_codes,
+            rule_version=rule_version,
         )
 
-    named = [row for row in moves_from(subject, state) if row.move == name]
+    named = [row for row in moves_from(subject, state, rule_version=rule_version) if row.move == name]
     if not named:
         raise refused("there is no such move from this state")
     rows = [row for row in named if actor in row.actors]

@@ -6,7 +6,7 @@ has several rows from one state, any one of them suffices (its guards hold toget
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .reasons import ReasonGroup
@@ -336,3 +336,6 @@ def _claim() -> Iterable[Transition]:
 
 
 TRANSITIONS: tuple[Transition, ...] = (*_proposal(), *_contract(), *_amendment(), *_call_off(), *_claim())
+
+TABLES: Mapping[str, tuple[Transition, ...]] = {RULE_VERSION: TRANSITIONS}
+"""Every rule set that a contract may still live under, by its version. A new set is added; none is taken away."""
