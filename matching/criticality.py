@@ -87,9 +87,9 @@ def _without(program: Program, firm: int) -> Face:
     market, face = program.market, program.face
     mine = np.concatenate([market.sellers.firm == firm, market.buyers.firm == firm])
     rows = np.zeros(len(program.limits), dtype=bool)
-    rows[: len(mine) * market.periods] = np.repeat(mine, market.periods)
+    rows[: len(mine) * len(program.segments)] = np.repeat(mine, len(program.segments))
     idle = np.zeros(len(face.upper), dtype=bool)
-    makes = np.repeat(market.sellers.firm[market.sellers.offers :] == firm, market.periods)
+    makes = np.repeat(market.sellers.firm[market.sellers.offers :] == firm, len(program.segments))
     idle[: len(makes)] = makes
     return replace(face, row_upper=np.where(rows, 0.0, face.row_upper), upper=np.where(idle, 0.0, face.upper))
 

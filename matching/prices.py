@@ -64,7 +64,7 @@ def _end(cleared: Cleared, *, selling: bool) -> Floats:
     variables = np.zeros(len(program.face.lower))  # candidates that the other end has added are not traded
     variables[: len(cleared.point.variables)] = cleared.point.variables
     rows = np.arange(len(program.limits))
-    sells = len(program.market.sellers) * program.market.periods
+    sells = len(program.market.sellers) * len(program.segments)
     traded = _traded_volume(program, variables)
     on_side = np.where((rows < sells) == selling, traded, 0.0)
     on_side[program.inside] = 0.0
@@ -165,6 +165,6 @@ def _of_each_product(program: Program, face: _Duals, on_side: Floats) -> list[tu
     market = program.market
     product = np.concatenate([market.sellers.product, market.buyers.product])
     of_row = np.full(len(on_side), -1)
-    of_row[: len(product) * market.periods] = np.repeat(product, market.periods)
+    of_row[: len(product) * len(program.segments)] = np.repeat(product, len(program.segments))
     own = [np.where(of_row == p, on_side, 0.0) for p in range(len(market.products))]
     return [_furthest(program, face, direction) for direction in own if direction.any()]

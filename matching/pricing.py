@@ -167,9 +167,9 @@ def zero_duals(market: Market, lanes: Lanes) -> Duals:
     )
 
 
-def best_candidates(lanes: Lanes, pricing: Pricing) -> Candidates:
-    """The best few gaining lanes of every seller and every buyer, each with its best window."""
-    gaining = np.flatnonzero(pricing.reduced > TIE / 4)
+def best_candidates(lanes: Lanes, pricing: Pricing, *, least: float = TIE / 4, each: int = PER_POSITION) -> Candidates:
+    """The best few lanes of every seller and every buyer that gain more than `least`, each with its best window."""
+    gaining = np.flatnonzero(pricing.reduced > least)
     order = gaining[np.argsort(-pricing.reduced[gaining], kind="stable")]
     keep = np.zeros(len(lanes), dtype=bool)
     for side in (lanes.seller, lanes.buyer):
@@ -177,6 +177,6 @@ def best_candidates(lanes: Lanes, pricing: Pricing) -> Candidates:
         position = side[by_position]
         starts = np.flatnonzero(np.concatenate([[True], position[1:] != position[:-1]])) if len(position) else position
         place = np.arange(len(position)) - np.repeat(starts, np.diff(np.append(starts, len(position))))
-        keep[by_position[place < PER_POSITION]] = True
+        keep[by_position[place < each]] = True
     lane = np.flatnonzero(keep)
     return Candidates(lane=lane, window=pricing.window[lane])

@@ -1,10 +1,10 @@
 """The linear programme of one sub-market over a growing set of candidates.
 
-Variables: the activity of each conversion in each period; one slack for each row of a conversion, which only the
-price stage opens; then the rate of each candidate. Rows: each selling and buying position in each period (for a
-conversion, its balance), then each limit family in each period. All quantities are counted in value at the product's
-typical price, divided by one typical value, so that coefficients are near one; prices are relative to the product's
-typical price.
+Variables: the activity of each conversion in each segment of periods; one slack for each row of a conversion, which
+only the price stage opens; then the rate of each candidate. Rows: each selling and buying position in each segment
+(for a conversion, its balance), then each limit family in each segment. All quantities are counted in value at the
+product's typical price, divided by one typical value, so that coefficients are near one; prices are relative to the
+product's typical price.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
+from .blocks import block_offers
 from .engine import INFINITY, Engine, Face
 from .lanes import Lanes
 from .limits import UNLIMITED
 from .pricing import Candidates, Duals, conversion_margin, family_level
+from .segments import Segments, between_boundaries, each_period
 from .sides import Bools, Floats, Ints, Market
 
 SUPPORT = 1e-9  # a rate above this, in typical values, counts as traded
@@ -31,18 +33,22 @@ class Program:
 
     def __init__(self, market: Market, lanes: Lanes, engine: type[Engine]) -> None:
         self.market, self.lanes = market, lanes
+        self.segments = _segments(market)
         self.level = market.level
         self.value = typical_value(market, self.level)
-        self.row_level = _row_level(market, lanes, self.level)
-        self.limits = _limits(market, lanes) * self.row_level / self.value
+        self.row_level = _row_level(market, lanes, self.level, len(self.segments))
+        self.room = _room(market, lanes)
+        smallest = self.segments.smallest(self.room).ravel()
+        # A row that limits nothing has no entries; 0 is as good as any right-hand side.
+        self.limits = np.where(np.isfinite(smallest), smallest, 0.0) * self.row_level / self.value
         makes = market.sellers.product[market.sellers.offers :]
         worth = self.level[makes][:, None]
-        self.capacity = (market.capacity * worth / self.value).ravel()
-        self.fee = (market.fee / worth).ravel()
-        self.inside = np.flatnonzero(_of_conversions(market, lanes))
+        self.capacity = (self.segments.smallest(market.capacity) * worth / self.value).ravel()
+        self.fee = (self.segments.total(market.fee) / worth).ravel()
+        self.inside = np.flatnonzero(_of_conversions(market, lanes, len(self.segments)))
         self.fixed = len(self.capacity) + len(self.inside)  # variables before the first candidate
         self.engine = engine(len(self.limits))
-        self.engine.add_columns(_conversion_columns(market, lanes, self.level))
+        self.engine.add_columns(_conversion_columns(market, lanes, self.level, len(self.segments)))
         slack = -np.ones(len(self.inside)), (self.inside, np.arange(len(self.inside)))
         self.engine.add_columns(sparse.csc_array(slack, shape=(len(self.limits), len(self.inside))))
         empty = np.zeros(0, dtype=np.int64)
@@ -59,7 +65,7 @@ class Program:
         margin = bids[buyer, last + 1] - bids[buyer, first] - asks[seller, last + 1] + asks[seller, first]
         margin -= self.lanes.freight[new.lane] * (last - first + 1)
         self.margin = np.concatenate([self.margin, margin / self.level[self.market.sellers.product[seller]]])
-        self.engine.add_columns(_candidate_columns(self.market, self.lanes, new))
+        self.engine.add_columns(_candidate_columns(self.market, self.lanes, self.segments, new))
         self.candidates = self.candidates.followed_by(new)
         return len(new)
 
@@ -95,6 +101,7 @@ class Program:
         block = sparse.csc_array(self.engine.matrix[:, :activities])
         of = np.repeat(np.arange(activities), np.diff(block.indptr))
         taken = np.bincount(of, weights=np.maximum(block.data, 0.0), minlength=activities).astype(float)
+        taken *= np.tile(self.segments.length, len(self.market.conversions))
         return self.objective(np.where(self.buyer < self.market.buyers.offers, 0.0, -self.length.astype(float)), taken)
 
     @property
@@ -123,36 +130,59 @@ class Program:
 
     def row_duals(self, duals: Duals) -> Floats:
         """Shadow prices back as row duals in the programme's scale; the inverse of `duals`."""
-        return np.concatenate([duals.seller, duals.buyer, duals.family]).ravel() / self.row_level
+        table = np.concatenate([duals.seller, duals.buyer, duals.family])
+        return self.segments.total(table).ravel() / self.row_level
 
     def duals(self, rows: Floats) -> Duals:
         """Row duals as shadow prices in CNY per lot; the rent of a conversion is what is left of its margin."""
         market = self.market
         sells, buys = len(market.sellers), len(market.buyers)
-        table = (np.maximum(rows, 0.0) * self.row_level).reshape(-1, market.periods)
+        priced = (np.maximum(rows, 0.0) * self.row_level).reshape(-1, len(self.segments))
+        table = self.segments.spread(priced, self.room)
         duals = Duals(
             seller=table[:sells],
             buyer=table[sells : sells + buys],
             family=table[sells + buys :],
             rent=np.zeros_like(market.fee),
         )
+        if len(self.segments) < market.periods:
+            outputs = slice(market.sellers.offers, None)
+            duals.seller[outputs] = self._output_values(duals, priced[:sells][outputs])
         return replace(duals, rent=np.maximum(conversion_margin(market, duals), 0.0))
 
+    def _output_values(self, duals: Duals, value: Floats) -> Floats:
+        """[M, T] the value of each output, of which a segment has `value` [M, S]: it follows fee and inputs, and what
+        is above them stands where capacity is scarce, so that no other period leaves a rent."""
+        outputs, at = slice(self.market.sellers.offers, None), self.segments.of
+        cost = duals.seller[outputs] - conversion_margin(self.market, duals)
+        whole = self.segments.total(cost)
+        part = np.divide(cost, whole[:, at], out=np.zeros_like(cost), where=whole[:, at] > 0)
+        above = self.segments.spread(np.maximum(value - whole, 0.0), self.market.capacity)
+        values: Floats = np.minimum(value, whole)[:, at] * part + above
+        return values
 
-def _of_conversions(market: Market, lanes: Lanes) -> Bools:
+
+def _segments(market: Market) -> Segments:
+    """Block terms are about what is offered in each period, so with them each period stands alone."""
+    if block_offers(market.snapshot):
+        return each_period(market.periods)
+    return between_boundaries(market.windows, market.periods)
+
+
+def _of_conversions(market: Market, lanes: Lanes, segments: int) -> Bools:
     """[rows] True where the row belongs to a conversion's output or input."""
     position = np.concatenate([market.sellers.conversion >= 0, market.buyers.conversion >= 0])
-    return np.repeat(np.concatenate([position, np.zeros(len(lanes.families), dtype=bool)]), market.periods)
+    return np.repeat(np.concatenate([position, np.zeros(len(lanes.families), dtype=bool)]), segments)
 
 
-def _row_level(market: Market, lanes: Lanes, level: Floats) -> Floats:
+def _row_level(market: Market, lanes: Lanes, level: Floats, segments: int) -> Floats:
     """Typical price of the product of each row."""
     by_position = [
         level[market.sellers.product],
         level[market.buyers.product],
         family_level(lanes, level),
     ]
-    return np.repeat(np.concatenate(by_position), market.periods)
+    return np.repeat(np.concatenate(by_position), segments)
 
 
 def typical_value(market: Market, level: Floats) -> float:
@@ -171,48 +201,49 @@ def _window_sums(table: Floats) -> Floats:
     return np.concatenate([np.zeros((len(table), 1)), np.cumsum(table, axis=1)], axis=1)
 
 
-def _candidate_columns(market: Market, lanes: Lanes, candidates: Candidates) -> sparse.csc_array:
+def _candidate_columns(market: Market, lanes: Lanes, segments: Segments, candidates: Candidates) -> sparse.csc_array:
     """One column a candidate: 1 in the rows of its seller, buyer (-1 for a conversion's input) and limits."""
-    periods, sells, buys = market.periods, len(market.sellers), len(market.buyers)
-    first, last = market.windows[candidates.window].T
+    count, sells, buys = len(segments), len(market.sellers), len(market.buyers)
+    first, last = segments.of[market.windows[candidates.window]].T
     length = last - first + 1
     column = np.repeat(np.arange(len(candidates)), length)
     ends = np.cumsum(length)
-    period = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - length, length) + np.repeat(first, length)
+    at = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - length, length) + np.repeat(first, length)
     seller = lanes.seller[candidates.lane][column]
     buyer = lanes.buyer[candidates.lane][column]
-    rows = [seller * periods + period, (sells + buyer) * periods + period]
+    rows = [seller * count + at, (sells + buyer) * count + at]
     columns = [column, column]
     entries = [np.ones(len(column)), np.where(buyer < market.buyers.offers, 1.0, -1.0)]
-    bounded = np.array([f.limit < UNLIMITED for f in lanes.families] + [np.zeros(periods, dtype=bool)])
+    limits = np.array([f.limit for f in lanes.families], dtype=np.int64).reshape(-1, market.periods)
+    bounded = np.concatenate([segments.smallest(limits) < UNLIMITED, np.zeros((1, count), dtype=bool)])
     for kind in range(lanes.family.shape[1]):
         family = lanes.family[candidates.lane, kind][column]
-        limited = (family >= 0) & bounded[family, period]
-        rows.append((sells + buys + family[limited]) * periods + period[limited])
+        limited = (family >= 0) & bounded[family, at]
+        rows.append((sells + buys + family[limited]) * count + at[limited])
         columns.append(column[limited])
         entries.append(np.ones(int(limited.sum())))
-    height = (sells + buys + len(lanes.families)) * periods
+    height = (sells + buys + len(lanes.families)) * count
     where = np.concatenate(rows), np.concatenate(columns)
     return sparse.csc_array((np.concatenate(entries), where), shape=(height, len(candidates)))
 
 
-def _conversion_columns(market: Market, lanes: Lanes, level: Floats) -> sparse.csc_array:
-    """One column a conversion and period: -1 in its output's row, what it takes in each of its inputs' rows."""
-    periods, sells, buys = market.periods, len(market.sellers), len(market.buyers)
-    height, width = (sells + buys + len(lanes.families)) * periods, market.capacity.size
-    time = np.arange(periods)
+def _conversion_columns(market: Market, lanes: Lanes, level: Floats, segments: int) -> sparse.csc_array:
+    """One column a conversion and segment: -1 in its output's row, what it takes in each of its inputs' rows."""
+    sells, buys = len(market.sellers), len(market.buyers)
+    height, width = (sells + buys + len(lanes.families)) * segments, len(market.conversions) * segments
+    at = np.arange(segments)
     rows, columns, entries = [], [], []
     for m in range(len(market.conversions)):
-        rows.append((market.sellers.offers + m) * periods + time)
-        columns.append(m * periods + time)
-        entries.append(np.full(periods, -1.0))
+        rows.append((market.sellers.offers + m) * segments + at)
+        columns.append(m * segments + at)
+        entries.append(np.full(segments, -1.0))
     for k, coefficient in enumerate(market.coefficient):
         position = market.buyers.offers + k
         m = int(market.buyers.conversion[position])
         worth = level[market.buyers.product[position]] / level[market.sellers.product[market.sellers.offers + m]]
-        rows.append((sells + position) * periods + time)
-        columns.append(m * periods + time)
-        entries.append(np.full(periods, float(coefficient) * worth))
+        rows.append((sells + position) * segments + at)
+        columns.append(m * segments + at)
+        entries.append(np.full(segments, float(coefficient) * worth))
     if not rows:
         return sparse.csc_array((height, width))
     return sparse.csc_array(
@@ -220,10 +251,10 @@ def _conversion_columns(market: Market, lanes: Lanes, level: Floats) -> sparse.c
     )
 
 
-def _limits(market: Market, lanes: Lanes) -> Floats:
-    """Right-hand side of every row, lots; a row that limits nothing has no entries, and 0 here."""
+def _room(market: Market, lanes: Lanes) -> Floats:
+    """[positions and families, T] right-hand side, lots; infinite where a limit limits nothing."""
     bought = market.buyers.quantity.astype(float)
     for k, stock in enumerate(market.own_stock):
         bought[market.buyers.offers + k] = float(stock)
-    families = [np.where(f.limit >= UNLIMITED, 0, f.limit).astype(float) for f in lanes.families]
-    return np.concatenate([market.sellers.quantity.astype(float), bought, *families], axis=None)
+    limits = np.array([f.limit for f in lanes.families], dtype=float).reshape(-1, market.periods)
+    return np.concatenate([market.sellers.quantity, bought, np.where(limits >= UNLIMITED, INFINITY, limits)])
