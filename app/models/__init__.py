@@ -5,6 +5,7 @@ from .contract_versions import Amendment, ContractDocument, ContractVersion, Doc
 from .contracts import ActorKind, Contract, Event, Outbox, SubjectKind
 from .deliveries import AssayResult, AssaySide, CallOff, CallOffLedger, Consignment
 from .firms import Certificate, Firm, FirmExclusion, FirmRole, Site, SiteCapability
+from .hub_prices import PricePublication, PublishedPrice
 from .impediments import (
     Allocation,
     ExcusedVolume,
@@ -19,6 +20,7 @@ from .impediments import (
     TerminationGround,
 )
 from .imports import ImportState, OfferImport, OfferImportRow, RowOutcome
+from .negotiation import ProposalMessage, ProposalRead, ProposalVersion, Side, VersionState
 from .notices import (
     Mail,
     MailState,
@@ -35,6 +37,7 @@ from .offer_terms import (
     OfferApprovedSupplier,
     OfferCertificate,
     OfferExclusion,
+    OfferOrigin,
     OfferPeriod,
     OfferRevision,
     OfferSpecification,
@@ -51,6 +54,7 @@ from .people import (
     User,
     UserRole,
 )
+from .policy_limits import Ceiling, OriginRule, SupplierApproval
 from .prices import Freight, IndexPrice, MarketIndex, Region
 from .products import (
     Attribute,
@@ -76,6 +80,7 @@ from .rounds import (
     WindowRule,
 )
 from .runs import Reason, Run, RunResult, RunState, ShadowPrice, ShadowPriceKind
+from .what_if import WhatIf, WhatIfKind
 
 __all__ = [
     "LARGEST_FILE",
@@ -94,6 +99,7 @@ __all__ = [
     "Bundle",
     "CallOff",
     "CallOffLedger",
+    "Ceiling",
     "Certificate",
     "CertificateKind",
     "Claim",
@@ -133,15 +139,22 @@ __all__ = [
     "OfferImport",
     "OfferImportRow",
     "OfferKind",
+    "OfferOrigin",
     "OfferPeriod",
     "OfferRevision",
     "OfferSpecification",
     "OfferState",
+    "OriginRule",
     "Outbox",
     "Penalty",
     "PeriodKind",
+    "PricePublication",
     "Product",
     "Proposal",
+    "ProposalMessage",
+    "ProposalRead",
+    "ProposalVersion",
+    "PublishedPrice",
     "Reason",
     "Region",
     "Reopening",
@@ -165,6 +178,7 @@ __all__ = [
     "RunState",
     "ShadowPrice",
     "ShadowPriceKind",
+    "Side",
     "SignInEvent",
     "SignInOutcome",
     "SigningMethod",
@@ -172,6 +186,7 @@ __all__ = [
     "SiteCapability",
     "StopReason",
     "SubjectKind",
+    "SupplierApproval",
     "Suspension",
     "Termination",
     "TerminationGround",
@@ -179,8 +194,11 @@ __all__ = [
     "Unit",
     "User",
     "UserRole",
+    "VersionState",
     "WebhookAttempt",
     "WebhookEndpoint",
     "WebhookMessage",
+    "WhatIf",
+    "WhatIfKind",
     "WindowRule",
 ]

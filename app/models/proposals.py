@@ -71,6 +71,9 @@ class Proposal(Versioned, Model):
     alternatives and the flags would tell the other side's reserve price: they are for staff only. `total_value` is
     what the buyer pays over the window; above the round's threshold its release takes two persons. The release freezes
     `terms`, the contract's first version; `terms_hash` is theirs from then on, and that of the row's own facts before.
+
+    While a counter-offer waits, `countered_by` is the side that made it; terms and hash are still the version before.
+    `rate` stays what was matched, the most that a negotiated schedule may have in a period.
     """
 
     __tablename__ = "proposal"
@@ -128,6 +131,7 @@ class Proposal(Versioned, Model):
             "state NOT IN ('released', 'accepted', 'countered', 'agreed') OR terms IS NOT NULL",
             name="released_has_terms",
         ),
+        sa.CheckConstraint("(state = 'countered') = (countered_by IS NOT NULL)", name="countered_by_a_side"),
         sa.Index(None, "run_id", "state"),
         sa.Index(None, "bundle_id"),
         sa.Index(None, "seller_firm_id", "state"),
@@ -168,6 +172,7 @@ class Proposal(Versioned, Model):
     seller_accepted_by_id: Mapped[uuid.UUID | None] = mapped_column(restrict("user_account.id"))
     buyer_accepted_at: Mapped[dt.datetime | None]
     buyer_accepted_by_id: Mapped[uuid.UUID | None] = mapped_column(restrict("user_account.id"))
+    countered_by: Mapped[str | None] = mapped_column(one_of(("seller", "buyer"), "countered_by"))
     created_at: Mapped[Now]
 
     run: Mapped[Run] = relationship(primaryjoin="Proposal.run_id == Run.id", foreign_keys=[run_id])
