@@ -73,6 +73,7 @@ MOVE_TEXTS: dict[str, Text] = {
     "firm_up": Text("锁定", "Become firm"),
     "confirm": Text("确认", "Confirm"),
     "confirm_part": Text("部分确认", "Confirm in part"),
+    "split": Text("拆分", "Split off"),
     "ship": Text("发运", "Ship"),
     "receive": Text("收货", "Receive"),
     "assay": Text("检验", "Assay"),
@@ -297,6 +298,7 @@ def _call_off() -> Iterable[Transition]:
         reasons=short,
     )
     yield from _rows(own, "firm", "refuse", "refused", seller, reasons=short)
+    yield from _rows(own, None, "split", "confirmed", seller, Guard.CONTRACT_EFFECTIVE, Guard.WITHIN_CONFIRMED_QUANTITY)
     yield from _rows(
         own,
         "confirmed",

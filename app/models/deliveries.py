@@ -57,8 +57,9 @@ class CallOff(Versioned, Model):
     `period` is the line of the schedule that holds `month`. Lots are null until their step: forecast, nominated (the
     firm lots are those nominated), confirmed by the seller, shipped, received; none is more than the one before it.
     `deadline_lots` is what stood when the binding zone began, once that was changed in it. `wanted_on` is the day in
-    the month that the buyer asks for, `promised_on` the seller's. A call-off that is shipped in part leaves its rest
-    as a call-off of its own, which names it in `split_from_id`.
+    the month that the buyer asks for, `promised_on` the seller's. `timer_on` is the first day on which a job has
+    something to do: to let a forecast lapse, to make a nomination firm, to tell that a confirmation is overdue. A
+    call-off that is shipped in part leaves its rest as a call-off of its own, which names it in `split_from_id`.
     """
 
     __tablename__ = "call_off"
@@ -96,7 +97,7 @@ class CallOff(Versioned, Model):
         ),
         sa.CheckConstraint("state <> 'firm' OR confirm_by IS NOT NULL", name="firm_has_deadline"),
         sa.Index(None, "contract_id", "month"),
-        sa.Index(None, "state", "month"),
+        sa.Index(None, "timer_on", "id"),
         sa.Index(None, "created_at", "id"),
     )
 
@@ -115,7 +116,7 @@ class CallOff(Versioned, Model):
     wanted_on: Mapped[dt.date | None]
     promised_on: Mapped[dt.date | None]
     confirm_by: Mapped[dt.date | None]
-    overdue_told_at: Mapped[dt.datetime | None]
+    timer_on: Mapped[dt.date | None]
     place: Mapped[Text]
     remarks: Mapped[str | None] = mapped_column(sa.Text)
     split_from_id: Mapped[uuid.UUID | None] = mapped_column(restrict("call_off.id"))

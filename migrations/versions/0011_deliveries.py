@@ -144,7 +144,7 @@ def _ledger_and_call_offs() -> None:
         sa.Column("wanted_on", sa.Date(), nullable=True),
         sa.Column("promised_on", sa.Date(), nullable=True),
         sa.Column("confirm_by", sa.Date(), nullable=True),
-        sa.Column("overdue_told_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("timer_on", sa.Date(), nullable=True),
         sa.Column("place", sa.Text(), nullable=False),
         sa.Column("remarks", sa.Text(), nullable=True),
         sa.Column("split_from_id", sa.Uuid(), nullable=True),
@@ -199,7 +199,7 @@ def _ledger_and_call_offs() -> None:
     )
     op.create_index(op.f("ix_call_off_contract_id_month"), "call_off", ["contract_id", "month"], unique=False)
     op.create_index(op.f("ix_call_off_created_at_id"), "call_off", ["created_at", "id"], unique=False)
-    op.create_index(op.f("ix_call_off_state_month"), "call_off", ["state", "month"], unique=False)
+    op.create_index(op.f("ix_call_off_timer_on_id"), "call_off", ["timer_on", "id"], unique=False)
 
 
 def _deliveries() -> None:
