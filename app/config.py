@@ -11,6 +11,8 @@ from typing import Any, Literal, get_args
 
 from flask import current_app
 
+from app.mail_server import MailServer, MailUrlError
+
 PROJECT = Path(__file__).resolve().parent.parent
 DEVELOPMENT_SECRET = "only-for-development-not-a-secret"  # noqa: S105 - production refuses it
 SHORTEST_SECRET = 32
@@ -29,6 +31,10 @@ class Config:
 
     `database_url` None stands for the embedded server in `data`. `proxies` is the number of trusted reverse proxies in
     front. `hosts` are the names the site answers to; empty = any. `metrics_token` opens /metrics to other machines.
+    `mail` None: e-mails are written and not sent. `site` is the site's address in them, without a slash at its end.
+    `webhooks_to_loopback` lets webhooks go to this machine, for tests and the demo.
+    `signing_roots` is a file of certificates (PEM) whose holders' signatures on contracts are trusted. `demo_signing`
+    adds an authority of the demonstration's own, which makes keys for whoever asks.
     """
 
     environment: Environment = "development"
@@ -41,6 +47,11 @@ class Config:
     rate_limits: bool = False
     csrf: bool = True
     log_level: LogLevel = "INFO"
+    mail: MailServer | None = None
+    site: str | None = None
+    webhooks_to_loopback: bool = False
+    signing_roots: Path | None = None
+    demo_signing: bool = False
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Config:
@@ -60,6 +71,11 @@ class Config:
             metrics_token=source.get("CHANGDAN_METRICS_TOKEN") or None,
             rate_limits=_switch(source, "CHANGDAN_RATE_LIMITS", default=environment == "production"),
             log_level=_one_of(source, "CHANGDAN_LOG_LEVEL", get_args(LogLevel), "INFO"),
+            mail=_mail(source.get("MAIL_URL")),
+            site=_site(source.get("CHANGDAN_SITE")),
+            webhooks_to_loopback=_switch(source, "CHANGDAN_WEBHOOKS_TO_LOOPBACK", default=False),
+            signing_roots=Path(roots) if (roots := source.get("CHANGDAN_SIGNING_ROOTS")) else None,
+            demo_signing=_switch(source, "CHANGDAN_DEMO_SIGNING", default=False),
         )
         config = replace(config, **overrides)
         config.check()
@@ -70,10 +86,14 @@ class Config:
         return self.environment == "production"
 
     def check(self) -> None:
-        """Refuse what would be unsafe in production.
+        """Refuse what cannot work, and what would be unsafe in production.
 
-        :raises ConfigError: production with the development secret, or with a short one.
+        :raises ConfigError: production with the development secret or a short one, or with what only tests may do.
         """
+        if self.signing_roots is not None and not self.signing_roots.is_file():
+            raise ConfigError(
+                f"CHANGDAN_SIGNING_ROOTS names no file: {self.signing_roots}; expected certificates (PEM)"
+            )
         if not self.production:
             return
         if self.secret_key == DEVELOPMENT_SECRET:
@@ -84,6 +104,10 @@ class Config:
             )
         if not self.csrf:
             raise ConfigError("csrf is off; production expects it on")
+        if self.webhooks_to_loopback:
+            raise ConfigError("CHANGDAN_WEBHOOKS_TO_LOOPBACK is on; production expects it off")
+        if self.demo_signing:
+            raise ConfigError("CHANGDAN_DEMO_SIGNING is on; production expects it off")
 
     def flask_settings(self, database_url: str) -> dict[str, Any]:
         """The same in the names that Flask and its extensions read."""
@@ -128,6 +152,19 @@ def _database_url(given: str | None) -> str | None:
     if not separator or scheme not in {"postgres", "postgresql", "postgresql+psycopg"}:
         raise ConfigError("DATABASE_URL does not start with postgresql://; PostgreSQL is the one database supported")
     return f"postgresql+psycopg://{rest}"
+
+
+def _mail(given: str | None) -> MailServer | None:
+    try:
+        return MailServer.parse(given) if given else None
+    except MailUrlError as error:
+        raise ConfigError(f"MAIL_URL {error}") from error  # without the URL, which may hold a password
+
+
+def _site(given: str | None) -> str | None:
+    if given and not given.startswith(("https://", "http://")):
+        raise ConfigError(f"CHANGDAN_SITE is {given!r}; expected the site's address, as in https://market.example.org")
+    return given.rstrip("/") if given else None
 
 
 def _one_of(source: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> Any:

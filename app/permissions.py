@@ -20,6 +20,13 @@ class Permission(StrEnum):
     PROPOSAL_READ = "proposal:read"
     PROPOSAL_DECIDE = "proposal:decide"  # a party accepts or declines
     CONTRACT_READ = "contract:read"
+    CALL_OFF_MOVE = "call_off:move"  # a party nominates, confirms, ships, receives, records its assay
+    ASSAY_UMPIRE = "assay:umpire"  # record the result of the laboratory that decides between two assays
+    CONTRACT_SIGN = "contract:sign"  # a party signs, proposes amendments and answers them
+    CONTRACT_NOTIFY = "contract:notify"  # a party tells of force majeure, ends a contract, reopens its price
+    CONTRACT_SUSPEND = "contract:suspend"  # the platform suspends and resumes, finds a cause established
+    CLAIM_RAISE = "claim:raise"  # a party claims, answers and concedes
+    CLAIM_DECIDE = "claim:decide"
     REVIEW_READ = "review:read"
     REVIEW_DECIDE = "review:decide"  # release or withhold a proposal
     REVIEW_SECOND = "review:second"  # the second pair of eyes
@@ -34,6 +41,9 @@ class Permission(StrEnum):
     API_KEY_MANAGE = "api_key:manage"
     AUDIT_READ = "audit:read"
     STATISTICS_READ = "statistics:read"
+    NOTICE_READ = "notice:read"  # one's own notifications, and how one gets them
+    WEBHOOK_MANAGE = "webhook:manage"
+    MAIL_READ = "mail:read"  # the e-mails of everybody, and what became of them
 
 
 _P = Permission
@@ -45,12 +55,19 @@ _TRADER = frozenset(
         _P.PROPOSAL_READ,
         _P.PROPOSAL_DECIDE,
         _P.CONTRACT_READ,
+        _P.CALL_OFF_MOVE,
+        _P.CONTRACT_SIGN,
+        _P.CONTRACT_NOTIFY,
+        _P.CLAIM_RAISE,
         _P.REFERENCE_READ,
     }
 )
 _STAFF = frozenset(
     {
         _P.CONTRACT_READ,
+        _P.CONTRACT_SUSPEND,
+        _P.CLAIM_DECIDE,
+        _P.ASSAY_UMPIRE,
         _P.REVIEW_READ,
         _P.REVIEW_DECIDE,
         _P.SEALED_READ,
@@ -59,17 +76,18 @@ _STAFF = frozenset(
         _P.ROUND_MANAGE,
         _P.REFERENCE_READ,
         _P.STATISTICS_READ,
+        _P.NOTICE_READ,
     }
 )
 
 GRANTS: Mapping[UserRole, frozenset[Permission]] = MappingProxyType(
     {
-        UserRole.FIRM_TRADER: _TRADER,
-        UserRole.FIRM_ADMIN: _TRADER | {_P.USER_MANAGE, _P.API_KEY_MANAGE},
+        UserRole.FIRM_TRADER: _TRADER | {_P.NOTICE_READ},
+        UserRole.FIRM_ADMIN: _TRADER | {_P.NOTICE_READ, _P.USER_MANAGE, _P.API_KEY_MANAGE, _P.WEBHOOK_MANAGE},
         UserRole.PLATFORM_STAFF: _STAFF,
         UserRole.SENIOR_STAFF: _STAFF | {_P.REVIEW_SECOND, _P.REFERENCE_MANAGE, _P.FIRM_MANAGE},
         UserRole.REGULATOR: frozenset(
-            {_P.CONTRACT_READ, _P.RUN_READ, _P.REFERENCE_READ, _P.STATISTICS_READ, _P.AUDIT_READ}
+            {_P.CONTRACT_READ, _P.RUN_READ, _P.REFERENCE_READ, _P.STATISTICS_READ, _P.AUDIT_READ, _P.NOTICE_READ}
         ),
         # Runs the platform, does not trade or review on it: no sealed offers, no decisions.
         UserRole.PLATFORM_ADMIN: frozenset(
@@ -82,6 +100,8 @@ GRANTS: Mapping[UserRole, frozenset[Permission]] = MappingProxyType(
                 _P.API_KEY_MANAGE,
                 _P.AUDIT_READ,
                 _P.STATISTICS_READ,
+                _P.NOTICE_READ,
+                _P.MAIL_READ,
             }
         ),
     }

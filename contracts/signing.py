@@ -25,6 +25,7 @@ from pyhanko_certvalidator import ValidationContext
 
 from market.errors import InvalidValue, MarketError
 
+from .clauses import Party
 from .document_check import Checked, Damage, Finding, verify_document
 from .terms import Terms
 
@@ -44,12 +45,14 @@ class SigningRefused(MarketError):
 class Signature:
     """One signature: who signed, when by their own clock, and whether it holds.
 
-    `intact`: the bytes it covers are those that were signed. `trusted`: its certificate leads to one of the given
+    `certificate` is the SHA-256 of the signer's certificate, `subject` all that it calls its holder. `intact`: the bytes it covers are those that were signed. `trusted`: its certificate leads to one of the given
     roots. `covers_document`: nothing but another signature was added after it.
     """
 
     side: str
     signer: str
+    certificate: str
+    subject: tuple[str, ...]
     signed_at: dt.datetime | None
     intact: bool
     trusted: bool
@@ -58,6 +61,11 @@ class Signature:
     @property
     def valid(self) -> bool:
         return self.intact and self.trusted and self.covers_document
+
+    def names(self, party: Party) -> bool:
+        """Whether the certificate is the party's: it holds its credit code, or its registered name as it stands."""
+        wanted = {party.name.zh, party.name.en}
+        return any(party.credit_code in one or one in wanted for one in self.subject)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +190,16 @@ def _judged(one: EmbeddedPdfSignature, roots: Sequence[bytes], now: dt.datetime)
     return Signature(
         side=str(one.field_name),
         signer=str(one.signer_cert.subject.native.get("common_name", one.signer_cert.subject.human_friendly)),
+        certificate=str(one.signer_cert.sha256.hex()),
+        subject=_subject(one),
         signed_at=one.self_reported_timestamp,
         intact=bool(status.intact and status.valid),
         trusted=bool(status.trusted),
         covers_document=whole or only_signed,
     )
+
+
+def _subject(one: EmbeddedPdfSignature) -> tuple[str, ...]:
+    """Every value of the certificate's subject, whatever its kind: common name, organisation, numbers of registers."""
+    values = one.signer_cert.subject.native.values()
+    return tuple(str(text) for value in values for text in (value if isinstance(value, list) else [value]))

@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
+from market.errors import InvalidValue
+
 from .clauses import Party
 
 YEARS = 10
@@ -18,7 +20,7 @@ YEARS = 10
 
 @dataclass(frozen=True, slots=True)
 class DemoAuthority:
-    """A root key that exists in memory only, and its certificate."""
+    """A root key and its certificate."""
 
     key: ec.EllipticCurvePrivateKey
     certificate: x509.Certificate
@@ -28,12 +30,35 @@ class DemoAuthority:
         """The certificate as PEM: the root to trust."""
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
+    @property
+    def archive(self) -> bytes:
+        """Key and certificate as PEM, to be kept where only the demonstration reads it: signatures outlive a process."""
+        key = self.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return key + self.root
+
 
 def demo_authority(*, now: dt.datetime) -> DemoAuthority:
     """A new authority, valid from the day before `now`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Changdan demonstration authority")])
     return DemoAuthority(key, _certificate(name, key, name, key, authority=True, now=now))
+
+
+def authority_of(archive: bytes) -> DemoAuthority:
+    """The authority that was archived.
+
+    :raises InvalidValue: the archive holds no such key and certificate.
+    """
+    try:
+        key = serialization.load_pem_private_key(archive, password=None)
+        certificate = x509.load_pem_x509_certificate(archive)
+    except ValueError:
+        raise InvalidValue("an archive that cannot be read; expected a key and a certificate as PEM") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise InvalidValue("an archive with another kind of key; expected one of an elliptic curve")
+    return DemoAuthority(key, certificate)
 
 
 def demo_key(authority: DemoAuthority, party: Party, passphrase: bytes, *, now: dt.datetime) -> bytes:

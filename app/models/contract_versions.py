@@ -97,7 +97,7 @@ class ContractDocument(Model):
 
     __tablename__ = "contract_document"
     __table_args__ = (
-        sa.UniqueConstraint("amendment_id"),
+        sa.UniqueConstraint("amendment_id", "terms_hash"),
         sa.UniqueConstraint("id", "terms_hash"),
         sa.CheckConstraint("number >= 1", name="number_positive"),
         sa.CheckConstraint("(number = 1) = (amendment_id IS NULL)", name="later_by_amendment"),

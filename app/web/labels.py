@@ -167,6 +167,10 @@ TABLES: Mapping[str, Mapping[str, LazyString]] = {
         Permission.PROPOSAL_READ: _("Read proposals"),
         Permission.PROPOSAL_DECIDE: _("Accept and decline proposals"),
         Permission.CONTRACT_READ: _("Read contracts"),
+        Permission.CALL_OFF_MOVE: _("Call off, confirm, ship, receive and assay deliveries"),
+        Permission.CONTRACT_SIGN: _("Sign contracts, propose and answer amendments"),
+        Permission.CONTRACT_NOTIFY: _("Give notices under contracts and end them"),
+        Permission.CLAIM_RAISE: _("Raise claims and answer them"),
         Permission.REFERENCE_READ: _("Read reference data"),
     },
     "subject": {
@@ -175,8 +179,13 @@ TABLES: Mapping[str, Mapping[str, LazyString]] = {
         "run": _("Run"),
         "proposal": _("Proposal"),
         "contract": _("Contract"),
+        "call_off": _("Call-off"),
+        "amendment": _("Amendment"),
+        "claim": _("Claim"),
     },
     "actor": {
+        "claimant": _("claimant"),
+        "respondent": _("the side claimed from"),
         "firm": _("the firm"),
         "matcher": _("the matcher"),
         "staff": _("reviewer"),
@@ -185,6 +194,7 @@ TABLES: Mapping[str, Mapping[str, LazyString]] = {
         "buyer": _("buyer"),
         "system": _("the platform"),
         "timer": _("a deadline"),
+        "laboratory": _("laboratory"),
     },
     "event": {
         "offer.draft": _("Kept as a draft"),

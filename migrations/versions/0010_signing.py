@@ -285,7 +285,7 @@ def _create_document() -> None:
             ondelete="RESTRICT",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_contract_document")),
-        sa.UniqueConstraint("amendment_id", name=op.f("uq_contract_document_amendment_id")),
+        sa.UniqueConstraint("amendment_id", "terms_hash", name=op.f("uq_contract_document_amendment_id_terms_hash")),
         sa.UniqueConstraint("id", "terms_hash", name=op.f("uq_contract_document_id_terms_hash")),
     )
     op.create_index(
