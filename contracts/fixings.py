@@ -117,6 +117,35 @@ def index_mean(index: str, failure: IndexFailure, fixings: Fixings, *, first: dt
     return IndexMean(mean, (*stand_ins, step))
 
 
+def mean_so_far(index: str, fixings: Fixings, *, first: dt.date, last: dt.date, on: dt.date) -> IndexMean:
+    """Estimate of an index on a day, for provisional invoices while its quotation period is not over or has gaps.
+
+    The mean of the fixings from `first` to `last` that are there by `on`; before the first of them, the last fixing
+    published earlier.
+
+    :raises IndexMissing: nothing was published by then.
+    """
+    published = fixings.published.get(index, {})
+    known = {day: value for day, value in published.items() if day <= min(on, last)}
+    inside = [Fraction(value) for day, value in known.items() if day >= first]
+    if inside:
+        mean, count = sum(inside, Fraction(0)) / len(inside), len(inside)
+        told = Text(
+            f"估算：{index} 自 {first} 起截至 {on} 已有 {count} 个报价，均值 = {shown(mean)}",
+            f"estimate: mean of the {count} fixings of {index} from {first} known on {on} = {shown(mean)}",
+        )
+        return IndexMean(mean, (told,))
+    if not known:
+        raise IndexMissing(index, (first,))
+    latest = max(known)
+    value = Fraction(known[latest])
+    told = Text(
+        f"估算：{index} 计价期尚无报价，取 {latest} 的 {shown(value)}",
+        f"estimate: no fixing of {index} in its quotation period yet, that of {latest} counts, {shown(value)}",
+    )
+    return IndexMean(value, (told,))
+
+
 def _days(first: dt.date, last: dt.date) -> list[dt.date]:
     return [first + dt.timedelta(days=step) for step in range((last - first).days + 1)]
 

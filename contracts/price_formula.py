@@ -5,6 +5,8 @@ All prices are per unit of the product (per tonne, say), in the contract's curre
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -14,7 +16,16 @@ from typing import ClassVar
 from market.errors import InvalidValue
 from market.periods import Period
 
-from .fixings import NO_FIXINGS, Fixings, IndexFailure, QuotationPeriod, index_mean, quotation_days
+from .fixings import (
+    NO_FIXINGS,
+    Fixings,
+    IndexFailure,
+    IndexMean,
+    QuotationPeriod,
+    index_mean,
+    mean_so_far,
+    quotation_days,
+)
 from .wording import Text
 from .working import Working, cents, percent, shown
 
@@ -133,6 +144,25 @@ def price_of(formula: PriceFormula, fixings: Fixings, month: Period) -> Working:
     :raises IndexMissing: the quotation period lacks fixings and the contract's rule finds no stand-in.
     """
     first, last = quotation_days(formula.quotation, month)
+    return _by_formula(formula, lambda index: index_mean(index, formula.failure, fixings, first=first, last=last))
+
+
+def estimate_for(price: Price, month: Period, *, first_month: Period, fixings: Fixings, on: dt.date) -> Working:
+    """Price of a unit delivered in `month` as far as it is known on a day: what a provisional invoice is made out at.
+
+    A fixed or escalated price is known; a formula takes the fixings of its quotation period that are there by then.
+
+    :raises IndexMissing: an index of the formula has no fixing at all by then.
+    :raises InvalidValue: as `price_for`.
+    """
+    if not isinstance(price, PriceFormula):
+        return price_for(price, month, first_month=first_month)
+    first, last = quotation_days(price.quotation, month)
+    return _by_formula(price, lambda index: mean_so_far(index, fixings, first=first, last=last, on=on))
+
+
+def _by_formula(formula: PriceFormula, mean_of: Callable[[str], IndexMean]) -> Working:
+    """The formula over the mean of each of its indices."""
     steps: list[Text] = []
     terms: list[str] = []
     base_share = 1 - sum((Fraction(share.weight) for share in formula.indices), Fraction(0))
@@ -140,7 +170,7 @@ def price_of(formula: PriceFormula, fixings: Fixings, month: Period) -> Working:
     if base_share:
         terms.append(f"{shown(formula.base)} × {shown(base_share)}")
     for share in formula.indices:
-        mean = index_mean(share.index, formula.failure, fixings, first=first, last=last)
+        mean = mean_of(share.index)
         steps += mean.steps
         net = mean.value / (1 + Fraction(share.quoted_tax))
         if share.quoted_tax:

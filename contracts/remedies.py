@@ -15,11 +15,12 @@ from .working import Working, cents, percent, shown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateLots:
-    """Lots that arrived `days` calendar days after their day, at their unit price."""
+    """Lots that arrived `days` calendar days after their day, at their unit price; `reference` names them if given."""
 
     lots: int
     days: int
     price: Decimal
+    reference: str = ""
 
 
 def supply_or_pay(rule: SupplyOrPay, lot: Lot, *, firm: int, excused: int, delivered: int, price: Decimal) -> Working:
@@ -51,12 +52,13 @@ def late_damages(rule: LateDamages, lot: Lot, late: Iterable[LateLots]) -> Worki
         worth = part.lots * Fraction(lot.size) * Fraction(part.price)
         damages = worth * share
         value += damages
+        name = Text(f"{part.reference}：", f"{part.reference}: ") if part.reference else Text("", "")
         steps.append(
             Text(
-                f"{part.lots:,} 批，价值 {shown(worth)}，逾期 {part.days} 天（宽限 {rule.grace_days} 天）"
+                f"{name.zh}{part.lots:,} 批，价值 {shown(worth)}，逾期 {part.days} 天（宽限 {rule.grace_days} 天）"
                 f"× {percent(rule.per_day)} → {percent(share)}{'（达到上限）' if capped else ''} = {shown(damages)}",
-                f"{part.lots:,} lots worth {shown(worth)}, {part.days} days late ({rule.grace_days} of grace) × "
-                f"{percent(rule.per_day)}: {percent(share)}{' (capped)' if capped else ''} = {shown(damages)}",
+                f"{name.en}{part.lots:,} lots worth {shown(worth)}, {part.days} days late "
+                f"({rule.grace_days} of grace) × {percent(rule.per_day)}: {percent(share)}{' (capped)' if capped else ''} = {shown(damages)}",
             )
         )
     amount = cents(value)

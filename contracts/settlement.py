@@ -1,4 +1,4 @@
-"""Invoices of a delivery month: provisional and final lines, freight, quality, VAT, due day and interest.
+"""Invoices of a delivery month: provisional and final lines, freight, quality, VAT, due day; charges and interest.
 
 A month has one account. Each invoice brings it up to date: every line is the exact value of all consignments so far,
 rounded once, less what earlier invoices already said. So the sum does not depend on how deliveries were split, on
@@ -8,7 +8,7 @@ the order of events, or on how many invoices were written on the way.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -25,6 +25,8 @@ from .wording import Text
 from .working import Working, cents, percent, shown, total
 
 GOODS, FREIGHT, QUALITY = "goods", "freight", "quality"
+TAKE_OR_PAY, SUPPLY_OR_PAY = "take_or_pay", "supply_or_pay"
+LATE_DAMAGES, INTEREST = "late_damages", "interest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceLine:
-    """One line: `name` is goods, freight or quality, `lots` those it values.
+    """One line: `name` is goods, freight, quality or what a charge is for, `lots` those it values (0 for a charge).
 
     `net` is `to_date` less `already` and may be negative.
     """
@@ -66,15 +68,20 @@ class InvoiceLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invoice:
-    """The lines that bring a month's account up to date; negative sums are a credit note. `account` is the new one."""
+    """The lines that bring the account of a period up to date; negative sums are a credit note.
 
-    month: Period
+    `account` is the new one. `price` is the month's unit price with its working where goods are invoiced; `vat_step` is
+    None where no VAT is due (damages, interest).
+    """
+
+    period: Period
     lines: tuple[InvoiceLine, ...]
     net: Decimal
     vat: Decimal
     gross: Decimal
-    vat_step: Text
+    vat_step: Text | None
     account: Account
+    price: Working | None = None
 
 
 def unit_price(terms: Terms, month: Period, fixings: Fixings = NO_FIXINGS) -> Working:
@@ -108,19 +115,33 @@ def invoice(terms: Terms, month: Period, consignments: Sequence[Consignment], ac
     vat_to_date = cents(Fraction(net_to_date) * Fraction(terms.payment.vat))
     vat = total((vat_to_date, -account.vat))
     net = total(line.net for line in lines)
-    rate = percent(terms.payment.vat)
-    already = Text(f"，减已开 {shown(account.vat)}", f", less {shown(account.vat)} already invoiced")
     return Invoice(
-        month=month,
+        period=month,
         lines=lines,
         net=net,
         vat=vat,
         gross=total((net, vat)),
-        vat_step=Text(
-            f"增值税 {shown(net_to_date)} × {rate} = {shown(vat_to_date)}{already.zh if account.vat else ''}",
-            f"VAT {shown(net_to_date)} × {rate} = {shown(vat_to_date)}{already.en if account.vat else ''}",
-        ),
+        vat_step=_vat_step(terms.payment.vat, net_to_date, vat_to_date, account.vat),
         account=Account(net={line.name: line.to_date for line in lines}, vat=vat_to_date),
+    )
+
+
+def charge(name: str, period: Period, owed: Working, account: Account, *, vat: Decimal | None) -> Invoice:
+    """The invoice that brings an account with the single line `name` up to what is `owed` to date.
+
+    `vat` is the rate of VAT, None for damages and interest, which are no sale.
+    """
+    line = _line(name, 0, Fraction(owed.value), account.net.get(name, Decimal("0.00")), owed.steps)
+    vat_to_date = cents(0 if vat is None else Fraction(line.to_date) * Fraction(vat))
+    vat_now = total((vat_to_date, -account.vat))
+    return Invoice(
+        period=period,
+        lines=(line,),
+        net=line.net,
+        vat=vat_now,
+        gross=total((line.net, vat_now)),
+        vat_step=None if vat is None else _vat_step(vat, line.to_date, vat_to_date, account.vat),
+        account=Account(net={name: line.to_date}, vat=vat_to_date),
     )
 
 
@@ -135,6 +156,23 @@ def interest(payment: Payment, amount: Decimal, *, due: dt.date, paid: dt.date) 
     value = cents(Fraction(amount) * Fraction(payment.interest) * days / payment.year_days)
     sum_ = f"{shown(amount)} × {percent(payment.interest)} × {days} / {payment.year_days} = {shown(value)}"
     return Working(value, (Text(f"逾期利息 {sum_}", f"interest {sum_}"),))
+
+
+def late_interest(payment: Payment, parts: Iterable[tuple[Decimal, dt.date]], *, due: dt.date) -> Working:
+    """Interest on the parts of an invoice, each an amount and the day it was paid: summed exactly, rounded once.
+
+    So it does not matter in how many parts the same money came on a day.
+    """
+    value, steps = Fraction(0), []
+    for amount, paid in parts:
+        days = max((paid - due).days, 0)
+        if not days:
+            continue
+        part = Fraction(amount) * Fraction(payment.interest) * days / payment.year_days
+        value += part
+        sum_ = f"{shown(amount)} × {percent(payment.interest)} × {days} / {payment.year_days} = {shown(part)}"
+        steps.append(Text(f"{due} 到期，{paid} 支付：{sum_}", f"due {due}, paid {paid}: {sum_}"))
+    return Working(cents(value), tuple(steps))
 
 
 def _check(consignments: Sequence[Consignment]) -> None:
@@ -157,6 +195,12 @@ def _line(name: str, lots: int, value: Fraction, already: Decimal, steps: tuple[
             f"{closing.en}, less {shown(already)} already invoiced = {shown(net)}",
         )
     return InvoiceLine(name=name, lots=lots, to_date=to_date, already=already, net=net, steps=(*steps, closing))
+
+
+def _vat_step(rate: Decimal, net: Decimal, vat: Decimal, already: Decimal) -> Text:
+    sum_ = f"{shown(net)} × {percent(rate)} = {shown(vat)}"
+    less = Text(f"，减已开 {shown(already)}", f", less {shown(already)} already invoiced") if already else Text("", "")
+    return Text(f"增值税 {sum_}{less.zh}", f"VAT {sum_}{less.en}")
 
 
 def _share(terms: Terms, one: Consignment) -> Fraction:

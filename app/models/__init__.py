@@ -55,7 +55,7 @@ from .people import (
     UserRole,
 )
 from .policy_limits import Ceiling, OriginRule, SupplierApproval
-from .prices import Freight, IndexPrice, MarketIndex, Region
+from .prices import FixingKind, Freight, IndexFixing, IndexPrice, MarketIndex, Region
 from .products import (
     Attribute,
     BillOfMaterials,
@@ -80,9 +80,20 @@ from .rounds import (
     WindowRule,
 )
 from .runs import Reason, Run, RunResult, RunState, ShadowPrice, ShadowPriceKind
+from .settlement import (
+    GOODS_KINDS,
+    Invoice,
+    InvoiceConsignment,
+    InvoiceKind,
+    InvoiceLine,
+    LineName,
+    Payment,
+    YearStatement,
+)
 from .what_if import WhatIf, WhatIfKind
 
 __all__ = [
+    "GOODS_KINDS",
     "LARGEST_FILE",
     "SIDES",
     "AccessLog",
@@ -117,6 +128,7 @@ __all__ = [
     "Firm",
     "FirmExclusion",
     "FirmRole",
+    "FixingKind",
     "ForceMajeure",
     "ForceMajeureNotice",
     "Freight",
@@ -124,8 +136,14 @@ __all__ = [
     "GradeSpecification",
     "IdempotencyKey",
     "ImportState",
+    "IndexFixing",
     "IndexPrice",
+    "Invoice",
+    "InvoiceConsignment",
+    "InvoiceKind",
+    "InvoiceLine",
     "Language",
+    "LineName",
     "Mail",
     "MailState",
     "MarketIndex",
@@ -146,6 +164,7 @@ __all__ = [
     "OfferState",
     "OriginRule",
     "Outbox",
+    "Payment",
     "Penalty",
     "PeriodKind",
     "PricePublication",
@@ -201,4 +220,5 @@ __all__ = [
     "WhatIf",
     "WhatIfKind",
     "WindowRule",
+    "YearStatement",
 ]

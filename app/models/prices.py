@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from decimal import Decimal
+from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Model
 
-from .columns import Cited, CodeKey, CurrencyCode, Price, Quantity, SerialKey, Text, choice, restrict
+from .columns import Cited, CodeKey, Count, CurrencyCode, Now, Price, Quantity, SerialKey, Share, Text, choice, restrict
 from .products import Unit
 
 
@@ -56,6 +58,48 @@ class IndexPrice(Cited, Model):
     index_code: Mapped[str] = mapped_column(restrict("market_index.code"), primary_key=True)
     date: Mapped[dt.date] = mapped_column(primary_key=True)
     value: Mapped[Price]
+
+
+class FixingKind(StrEnum):
+    """What a row says of an index and a day: its published value, staff's own where the contract's rule leaves it to
+    them, that there was no publication, or that what was said before is taken back."""
+
+    PUBLISHED = "published"
+    DETERMINED = "determined"
+    CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
+
+
+class IndexFixing(Model):
+    """What is known of an index for a day, for settlement: as quoted, `quoted_tax` being the rate of tax inside.
+
+    Rows are only added: of an index and a day the highest `revision` counts, and those before it stay. `index_price`
+    follows the published ones, without their tax, for comparisons; money is settled by these rows alone.
+    """
+
+    __tablename__ = "index_fixing"
+    __table_args__ = (
+        sa.UniqueConstraint("index_code", "day", "revision"),
+        sa.CheckConstraint("revision >= 1", name="revision_positive"),
+        sa.CheckConstraint("(kind IN ('published', 'determined')) = (value IS NOT NULL)", name="value_of_kind"),
+        sa.CheckConstraint("value > 0", name="value_positive"),
+        sa.CheckConstraint("quoted_tax >= 0 AND quoted_tax < 1", name="quoted_tax"),
+        sa.CheckConstraint(
+            "(revision = 1 AND kind IN ('published', 'closed')) OR reason IS NOT NULL", name="decision_has_reason"
+        ),
+    )
+
+    id: Mapped[SerialKey]
+    index_code: Mapped[str] = mapped_column(restrict("market_index.code"))
+    day: Mapped[dt.date]
+    revision: Mapped[Count]
+    kind: Mapped[FixingKind] = mapped_column(choice(FixingKind, "kind"))
+    value: Mapped[Price | None]
+    quoted_tax: Mapped[Share] = mapped_column(server_default="0")
+    source: Mapped[Text]
+    reason: Mapped[str | None] = mapped_column(sa.Text)
+    loaded_by_id: Mapped[uuid.UUID | None] = mapped_column(restrict("user_account.id"))
+    loaded_at: Mapped[Now]
 
 
 class Freight(Cited, Model):
