@@ -108,6 +108,17 @@ class OfferApprovedSupplier(Model):
     firm_id: Mapped[uuid.UUID] = mapped_column(restrict("firm.id"), primary_key=True, index=True)
 
 
+class OfferOrigin(Model):
+    """A country of origin that a demand takes, or does not take; one that names any it takes, takes no other."""
+
+    __tablename__ = "offer_origin"
+    __table_args__ = (sa.CheckConstraint("country ~ '^[A-Z]{2}$'", name="country"),)
+
+    offer_id: Mapped[uuid.UUID] = mapped_column(part_of("offer.id"), primary_key=True)
+    country: Mapped[str] = mapped_column(sa.String(2), primary_key=True)
+    accepted: Mapped[bool]
+
+
 class OfferRevision(Model):
     """The whole terms of an offer as they stood in one revision. Rows are only added."""
 

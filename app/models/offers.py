@@ -33,6 +33,7 @@ from .offer_terms import (
     OfferApprovedSupplier,
     OfferCertificate,
     OfferExclusion,
+    OfferOrigin,
     OfferPeriod,
     OfferRevision,
     OfferSpecification,
@@ -68,7 +69,7 @@ class Offer(Versioned, Model):
     period may have its own. `product` and `grade` are the output of a conversion. Terms count periods (none = up to
     the whole window), `min_rate` is lots per period, `max_share` the largest part of a demand that one supplier may
     give. Of the offers of a firm that bear one `group_label` at most one is taken. `revision` counts the versions of
-    the terms, `version` the writes of the row.
+    the terms, `version` the writes of the row. Material comes from `origin_country`, the site's country if none.
     """
 
     __tablename__ = "offer"
@@ -96,6 +97,8 @@ class Offer(Versioned, Model):
         sa.CheckConstraint("min_rate >= 0", name="min_rate_not_negative"),
         sa.CheckConstraint("max_share > 0 AND max_share <= 1", name="max_share"),
         sa.CheckConstraint("max_share IS NULL OR kind = 'demand'", name="max_share_of_demand"),
+        sa.CheckConstraint("origin_country ~ '^[A-Z]{2}$'", name="origin_country"),
+        sa.CheckConstraint("origin_country IS NULL OR kind <> 'demand'", name="origin_of_supply"),
         sa.CheckConstraint("kind <> 'conversion' OR basis = 'ex_works'", name="conversion_ex_works"),
         sa.CheckConstraint("state = 'draft' OR posted_at IS NOT NULL", name="posted_has_time"),
         sa.Index(
@@ -130,6 +133,7 @@ class Offer(Versioned, Model):
     min_rate: Mapped[Lots] = mapped_column(server_default="0")
     all_or_none: Mapped[bool] = mapped_column(server_default=sa.false())
     max_share: Mapped[Share | None]
+    origin_country: Mapped[str | None] = mapped_column(sa.String(2))
     group_label: Mapped[str | None] = mapped_column(sa.Text)
     reference: Mapped[str | None] = mapped_column(sa.Text)
     valid_until: Mapped[dt.datetime | None]
@@ -165,5 +169,8 @@ class Offer(Versioned, Model):
     )
     approved_suppliers: Mapped[list[OfferApprovedSupplier]] = relationship(
         cascade="all, delete-orphan", passive_deletes=True, order_by="OfferApprovedSupplier.firm_id"
+    )
+    origins: Mapped[list[OfferOrigin]] = relationship(
+        cascade="all, delete-orphan", passive_deletes=True, order_by="OfferOrigin.country"
     )
     revisions: Mapped[list[OfferRevision]] = relationship(order_by="OfferRevision.revision")

@@ -48,6 +48,8 @@ class ShadowPriceKind(StrEnum):
     CORRIDOR = "corridor"
     SHARE = "share"
     CONVERSION = "conversion"
+    CEILING = "ceiling"
+    ORIGIN = "origin"
 
 
 class Run(Model):
