@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import TypeVar
@@ -70,3 +70,28 @@ def exit_day(rule: ForceMajeure, began: dt.date) -> dt.date:
 def notice_in_time(rule: ForceMajeure, began: dt.date, told: dt.date) -> bool:
     """Whether notice was given within the days the contract allows."""
     return (told - began).days <= rule.notice_days
+
+
+def counts_from(rule: ForceMajeure, began: dt.date, told: dt.date) -> dt.date:
+    """The day from which a notice excuses: the beginning, or for a late notice the first day it would have been in time
+    for. Nobody gains by keeping silent."""
+    return began if notice_in_time(rule, began, told) else told - dt.timedelta(days=rule.notice_days)
+
+
+def extension_days(rule: ForceMajeure, events: Iterable[tuple[dt.date, dt.date]]) -> int:
+    """By how many days all events together put off the long-stop day.
+
+    Events are first and last days, both counted. A day that two events share is lost once; the sum is held by the
+    longest extension.
+
+    :raises InvalidValue: an event ends before it began.
+    """
+    lost = 0
+    covered: dt.date | None = None
+    for began, ended in sorted(events):
+        if ended < began:
+            raise InvalidValue(f"an event from {began} to {ended}; expected its end not before its beginning")
+        start = began if covered is None else max(began, covered + dt.timedelta(days=1))
+        lost += max((ended - start).days + 1, 0)
+        covered = ended if covered is None else max(covered, ended)
+    return min(lost, rule.longest_extension_days)
