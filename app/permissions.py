@@ -27,6 +27,10 @@ class Permission(StrEnum):
     CONTRACT_SUSPEND = "contract:suspend"  # the platform suspends and resumes, finds a cause established
     CLAIM_RAISE = "claim:raise"  # a party claims, answers and concedes
     CLAIM_DECIDE = "claim:decide"
+    PAYMENT_RECORD = "payment:record"  # a party or the platform records what was paid of an invoice
+    SETTLEMENT_RUN = "settlement:run"  # issue what is due now, replay what was issued
+    FIXING_LOAD = "fixing:load"
+    FIXING_DECIDE = "fixing:decide"  # correct a fixing, or determine it where a contract's rule leaves it to staff
     REVIEW_READ = "review:read"
     REVIEW_DECIDE = "review:decide"  # release or withhold a proposal
     REVIEW_SECOND = "review:second"  # the second pair of eyes
@@ -59,6 +63,7 @@ _TRADER = frozenset(
         _P.CONTRACT_SIGN,
         _P.CONTRACT_NOTIFY,
         _P.CLAIM_RAISE,
+        _P.PAYMENT_RECORD,
         _P.REFERENCE_READ,
     }
 )
@@ -68,6 +73,9 @@ _STAFF = frozenset(
         _P.CONTRACT_SUSPEND,
         _P.CLAIM_DECIDE,
         _P.ASSAY_UMPIRE,
+        _P.PAYMENT_RECORD,
+        _P.SETTLEMENT_RUN,
+        _P.FIXING_LOAD,
         _P.REVIEW_READ,
         _P.REVIEW_DECIDE,
         _P.SEALED_READ,
@@ -85,7 +93,7 @@ GRANTS: Mapping[UserRole, frozenset[Permission]] = MappingProxyType(
         UserRole.FIRM_TRADER: _TRADER | {_P.NOTICE_READ},
         UserRole.FIRM_ADMIN: _TRADER | {_P.NOTICE_READ, _P.USER_MANAGE, _P.API_KEY_MANAGE, _P.WEBHOOK_MANAGE},
         UserRole.PLATFORM_STAFF: _STAFF,
-        UserRole.SENIOR_STAFF: _STAFF | {_P.REVIEW_SECOND, _P.REFERENCE_MANAGE, _P.FIRM_MANAGE},
+        UserRole.SENIOR_STAFF: _STAFF | {_P.REVIEW_SECOND, _P.REFERENCE_MANAGE, _P.FIRM_MANAGE, _P.FIXING_DECIDE},
         UserRole.REGULATOR: frozenset(
             {_P.CONTRACT_READ, _P.RUN_READ, _P.REFERENCE_READ, _P.STATISTICS_READ, _P.AUDIT_READ, _P.NOTICE_READ}
         ),

@@ -53,12 +53,13 @@ class IndexMissing(MarketError):
 class Fixings:
     """What is known of indices, each as quoted: money per unit of the index by day.
 
-    `holidays` are weekdays without publication. `determined` holds what staff set where the rule had no stand-in.
+    `holidays` are weekdays without publication of any index, `closed` those of one. `determined` holds what staff set where the rule had no stand-in.
     """
 
     published: Mapping[str, Mapping[dt.date, Decimal]] = field(default_factory=dict)
     determined: Mapping[str, Mapping[dt.date, Decimal]] = field(default_factory=dict)
     holidays: frozenset[dt.date] = frozenset()
+    closed: Mapping[str, frozenset[dt.date]] = field(default_factory=dict)
 
 
 NO_FIXINGS = Fixings()
@@ -94,13 +95,14 @@ def index_mean(index: str, failure: IndexFailure, fixings: Fixings, *, first: dt
     :raises IndexMissing: the rule leaves at least one day without a value.
     """
     published = fixings.published.get(index, {})
+    off = fixings.holidays | fixings.closed.get(index, frozenset())
     values: list[Fraction] = []
     stand_ins: list[Text] = []
     missing: list[dt.date] = []
     for day in _days(first, last):
         if day in published:
             values.append(Fraction(published[day]))
-        elif day.weekday() < SATURDAY and day not in fixings.holidays:
+        elif day.weekday() < SATURDAY and day not in off:
             found = _stand_in(index, failure, fixings, day)
             if found is None:
                 missing.append(day)

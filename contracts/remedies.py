@@ -53,12 +53,13 @@ def late_damages(rule: LateDamages, lot: Lot, late: Iterable[LateLots]) -> Worki
         damages = worth * share
         value += damages
         name = Text(f"{part.reference}：", f"{part.reference}: ") if part.reference else Text("", "")
+        rate, held = percent(rule.per_day), Text("（达到上限）", " (capped)") if capped else Text("", "")
         steps.append(
             Text(
                 f"{name.zh}{part.lots:,} 批，价值 {shown(worth)}，逾期 {part.days} 天（宽限 {rule.grace_days} 天）"
-                f"× {percent(rule.per_day)} → {percent(share)}{'（达到上限）' if capped else ''} = {shown(damages)}",
-                f"{name.en}{part.lots:,} lots worth {shown(worth)}, {part.days} days late "
-                f"({rule.grace_days} of grace) × {percent(rule.per_day)}: {percent(share)}{' (capped)' if capped else ''} = {shown(damages)}",
+                f"× {rate} → {percent(share)}{held.zh} = {shown(damages)}",
+                f"{name.en}{part.lots:,} lots worth {shown(worth)}, {part.days} days late ({rule.grace_days} of grace) "
+                f"× {rate}: {percent(share)}{held.en} = {shown(damages)}",
             )
         )
     amount = cents(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -222,15 +222,18 @@ def settle(inputs: Inputs) -> Invoice:
             return charge(INTEREST, Period.of(last, "month"), owed, _account(inputs.said), vat=None)
 
 
-def fixings_of(used: tuple[FixingUsed, ...]) -> Fixings:
-    """The fixings that a list of states tells; days without publication are days off of every index of the list."""
+def fixings_of(used: Iterable[FixingUsed]) -> Fixings:
+    """The fixings that a list of states tells."""
     published: dict[str, dict[dt.date, Decimal]] = defaultdict(dict)
     determined: dict[str, dict[dt.date, Decimal]] = defaultdict(dict)
-    off = {one.day for one in used if one.value is None}
+    closed: dict[str, set[dt.date]] = defaultdict(set)
     for one in used:
-        if one.value is not None:
+        if one.value is None:
+            closed[one.index].add(one.day)
+        else:
             (determined if one.determined else published)[one.index][one.day] = one.value
-    return Fixings(published=published, determined=determined, holidays=frozenset(off))
+    off = {index: frozenset(days) for index, days in closed.items()}
+    return Fixings(published=published, determined=determined, closed=off)
 
 
 def indices_of(terms: Terms) -> tuple[str, ...]:

@@ -171,6 +171,7 @@ TABLES: Mapping[str, Mapping[str, LazyString]] = {
         Permission.CONTRACT_SIGN: _("Sign contracts, propose and answer amendments"),
         Permission.CONTRACT_NOTIFY: _("Give notices under contracts and end them"),
         Permission.CLAIM_RAISE: _("Raise claims and answer them"),
+        Permission.PAYMENT_RECORD: _("Record payments of invoices"),
         Permission.REFERENCE_READ: _("Read reference data"),
     },
     "subject": {
