@@ -4,32 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from contracts.wording import Text
 from market.errors import MarketError
+
+
+class Told(MarketError):
+    """A refusal that people read; `text` says it in both languages, where whoever refuses gave both."""
+
+    def __init__(self, message: str | Text) -> None:
+        self.text = Text(message, message) if isinstance(message, str) else message
+        super().__init__(self.text.en)
 
 
 class NotFound(MarketError):
     """There is no such record, or it is not the asker's: both look the same from outside."""
 
 
-class Forbidden(MarketError):
+class Forbidden(Told):
     """The record is the asker's to see, the act is not the asker's to do."""
 
 
-class Conflict(MarketError):
+class Conflict(Told):
     """The record is not in a state that admits this; `open_moves` names the moves that are possible now."""
 
-    def __init__(self, message: str, *, open_moves: Sequence[str] = ()) -> None:
+    def __init__(self, message: str | Text, *, open_moves: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.open_moves = tuple(open_moves)
 
 
-class Refused(MarketError):
+class Refused(Told):
     """Well-formed, but against a rule of the market; `field` is the place in the input, as in "lines/0/quantity".
 
     `further` holds what else was found wrong with the same input.
     """
 
-    def __init__(self, message: str, *, field: str | None = None, further: Sequence[Refused] = ()) -> None:
+    def __init__(self, message: str | Text, *, field: str | None = None, further: Sequence[Refused] = ()) -> None:
         super().__init__(message)
         self.field = field
         self.further = tuple(further)

@@ -12,6 +12,7 @@ from app.errors import Conflict, Refused
 from app.models import Claim, Contract, Event, Proposal, SubjectKind
 from app.operations import events
 from contracts.state import RULE_VERSION, Actor, Guard, MoveRefused, Subject, Transition, find_transition
+from contracts.wording import Text
 
 Movable = Proposal | Contract | Claim
 KINDS: dict[type[Movable], tuple[Subject, SubjectKind]] = {
@@ -40,8 +41,9 @@ def allowed(
         return find_transition(subject, state, move, actor, guards, reason=reason, rule_version=rule_version)
     except MoveRefused as refusal:
         if refusal.reason_codes:
-            raise Refused(refusal.why, field="reason_code") from refusal
-        raise Conflict(str(refusal), open_moves=refusal.open_moves) from refusal
+            raise Refused(Text("须从列表中选择原因", refusal.why), field="reason_code") from refusal
+        told = Text("当前状态或条件不允许此操作", str(refusal))
+        raise Conflict(told, open_moves=refusal.open_moves) from refusal
 
 
 def make(
