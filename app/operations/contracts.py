@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from app.auth import SYSTEM, Principal
-from app.errors import NotFound
-from app.models import Contract, Event, Proposal, SubjectKind
+from app.errors import Forbidden, NotFound
+from app.models import Amendment, Contract, Event, Proposal, SubjectKind
 from app.operations import events, moves, outbox
 from app.operations.contract_terms import contract_number
 from app.permissions import Permission
@@ -60,23 +60,59 @@ def find_contract(session: Session, *, principal: Principal, contract_id: uuid.U
     return found
 
 
+def lock_contract(session: Session, *, principal: Principal, contract_id: uuid.UUID) -> Contract:
+    """A contract as it is now and stays until the transaction ends; whoever moves one locks it first.
+
+    :raises NotFound: no such contract, or not the asker's.
+    """
+    query = visible_contracts(principal).where(Contract.id == contract_id)
+    found: Contract | None = session.scalar(
+        query.with_for_update(of=Contract).execution_options(populate_existing=True)
+    )
+    if found is None:
+        raise NotFound("no such contract")
+    return found
+
+
+def side_of(principal: Principal, contract: Contract) -> Actor | None:
+    """On which side of a contract the asker's firm stands; None for those who only oversee it."""
+    sides = {contract.seller_firm_id: Actor.SELLER, contract.buyer_firm_id: Actor.BUYER}
+    return None if principal.firm_id is None else sides.get(principal.firm_id)
+
+
+def signing_side(principal: Principal, contract: Contract) -> Actor:
+    """The side for which the asker may sign.
+
+    :raises Forbidden: the asker signs for neither party.
+    """
+    side = side_of(principal, contract)
+    if side is None or not principal.may(Permission.CONTRACT_SIGN):
+        raise Forbidden("signing a contract is for the traders of its parties")
+    return side
+
+
 def steps(session: Session, *, principal: Principal, contract: Contract) -> list[Step]:
     """The steps of a contract and its proposal in their order.
 
     A firm sees no reviewer's reasons, and names of its own people only; overseers see who made each step.
     """
+    # A draft is its own side's; the other learns of an amendment when it is proposed.
+    proposed = sa.select(Amendment.id).where(Amendment.contract_id == contract.id, Amendment.proposed_at.is_not(None))
+    of_amendment = Event.subject_id.in_(proposed), Event.name != f"{Subject.AMENDMENT}.draft"
     query = sa.select(Event).where(
         sa.or_(
             sa.and_(Event.subject_kind == SubjectKind.CONTRACT, Event.subject_id == contract.id),
             sa.and_(Event.subject_kind == SubjectKind.PROPOSAL, Event.subject_id == contract.proposal_id),
+            sa.and_(Event.subject_kind == SubjectKind.AMENDMENT, *of_amendment),
         )
     )
     if principal.firm_id is not None:
-        query = query.where(sa.or_(Event.subject_kind == SubjectKind.CONTRACT, Event.name.in_(PARTY_MOVES)))
-    return [_step(event, principal) for event in session.scalars(query.order_by(Event.id))]
+        query = query.where(sa.or_(Event.subject_kind != SubjectKind.PROPOSAL, Event.name.in_(PARTY_MOVES)))
+    return [step_of(event, principal) for event in session.scalars(query.order_by(Event.id))]
 
 
-def _step(event: Event, principal: Principal) -> Step:
+def step_of(event: Event, principal: Principal) -> Step:
+    """An event as the asker may know it; the caller has found that the asker may know of it."""
     overseer = principal.firm_id is None
     by_staff = event.acting_as in {Actor.STAFF, Actor.SENIOR_STAFF}
     told = overseer or not by_staff
