@@ -7,6 +7,7 @@ from flask import Flask
 from app.api import (
     api_keys,
     audit,
+    changes,
     contracts,
     docs,
     firms,
@@ -36,6 +37,7 @@ BLUEPRINTS = (
     proposals.blueprint,
     contracts.blueprint,
     contracts.states,
+    changes.blueprint,
     audit.blueprint,
 )
 
