@@ -110,6 +110,21 @@ class TermsSchema(ma.Schema):
         validate=ma.validate.Length(0, 500),
         metadata={"description": "Of a demand: if any is named, no other firm may supply"},
     )
+    origin = Text(
+        most=2,
+        allow_none=True,
+        metadata={"description": "Of a capacity or conversion: the country its material comes from; null: its site's"},
+    )
+    accepted_origins = ma.fields.List(
+        Text(most=2),
+        validate=ma.validate.Length(0, 250),
+        metadata={"description": "Of a demand: countries of origin; if any is named, it takes no other"},
+    )
+    barred_origins = ma.fields.List(
+        Text(most=2),
+        validate=ma.validate.Length(0, 250),
+        metadata={"description": "Of a demand: countries of origin that it does not take"},
+    )
     inputs = ma.fields.List(
         ma.fields.Nested(InputSchema),
         validate=ma.validate.Length(0, 50),
@@ -184,6 +199,9 @@ class OfferSchema(ma.Schema):
     certificates = ma.fields.List(ma.fields.String(), required=True)
     exclusions = ma.fields.List(ma.fields.String(), required=True)
     approved_suppliers = ma.fields.List(ma.fields.String(), required=True)
+    origin = ma.fields.String(required=True, allow_none=True)
+    accepted_origins = ma.fields.List(ma.fields.String(), required=True)
+    barred_origins = ma.fields.List(ma.fields.String(), required=True)
     inputs = ma.fields.List(ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.String()), required=True)
     created_at = Timestamp(required=True)
     posted_at = Timestamp(required=True, allow_none=True)

@@ -42,6 +42,7 @@ _PARTS = (
     Offer.exclusions,
     Offer.approved_suppliers,
     Offer.inputs,
+    Offer.origins,
 )
 
 

@@ -103,6 +103,7 @@ def check(
         *_demand_only(terms),
         *_specification(terms, admitted),
         *_counterparties(terms, admitted),
+        *_origins(terms),
         *_inputs(terms, admitted),
         *_labels(terms, admitted, now, offer_id),
     ]
@@ -234,6 +235,23 @@ def _counterparties(terms: OfferTerms, admitted: Admission) -> Iterator[OfferFau
                 yield _fault(field, firm_id, "other_firm")
             elif firm_id not in known:
                 yield _fault(field, firm_id, "known_firm")
+
+
+def _origins(terms: OfferTerms) -> Iterator[OfferFault]:
+    demanded = (("accepted_origins", terms.accepted_origins), ("barred_origins", terms.barred_origins))
+    if terms.kind is OfferKind.DEMAND:
+        if terms.origin is not None:
+            yield _fault("origin", terms.origin, "origin_of_supply")
+    else:
+        for field, countries in demanded:
+            if countries:
+                yield _fault(field, ", ".join(sorted(countries)), "origins_of_demand")
+    stated = [("origin", terms.origin)] if terms.origin is not None else []
+    for field, country in [*stated, *((field, name) for field, names in demanded for name in sorted(names))]:
+        if not (len(country) == 2 and country.isascii() and country.isalpha() and country.isupper()):
+            yield _fault(field, country, "country")
+    for country in sorted(terms.accepted_origins & terms.barred_origins):
+        yield _fault("barred_origins", country, "origin_not_both")
 
 
 def _inputs(terms: OfferTerms, admitted: Admission) -> Iterator[OfferFault]:

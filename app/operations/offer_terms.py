@@ -22,6 +22,7 @@ from app.models import (
     OfferCertificate,
     OfferExclusion,
     OfferKind,
+    OfferOrigin,
     OfferPeriod,
     OfferSpecification,
     Product,
@@ -45,8 +46,8 @@ class OfferTerms:
     """Everything that an amendment may change, and what it may not: `kind` and `product`.
 
     `quantities` has units of the product for each period from `first_period` to `last_period`; `prices` the periods
-    whose price is not `price`. `min_rate` is units per period, terms count periods. `basis` is delivered for a demand
-    and ex works for the others unless it is named.
+    whose price is not `price`. Origins are countries; a supply without one comes from its site's. `min_rate` is units
+    per period, terms count periods. `basis` is delivered for a demand and ex works for the others unless it is named.
     """
 
     kind: OfferKind
@@ -73,6 +74,9 @@ class OfferTerms:
     exclusions: frozenset[uuid.UUID] = frozenset()
     approved_suppliers: frozenset[uuid.UUID] = frozenset()
     inputs: tuple[InputTerms, ...] = ()
+    origin: str | None = None
+    accepted_origins: frozenset[str] = frozenset()
+    barred_origins: frozenset[str] = frozenset()
 
 
 class PeriodStatement(TypedDict, total=False):
@@ -114,6 +118,9 @@ class Statement(TypedDict, total=False):
     exclusions: Iterable[uuid.UUID]
     approved_suppliers: Iterable[uuid.UUID]
     inputs: Sequence[InputTerms]
+    origin: str | None
+    accepted_origins: Iterable[str]
+    barred_origins: Iterable[str]
 
 
 def stated(statement: Statement, *, horizon: Horizon, base: OfferTerms | None = None) -> OfferTerms:
@@ -125,7 +132,7 @@ def stated(statement: Statement, *, horizon: Horizon, base: OfferTerms | None = 
     flat, periods = said.pop("quantity", None), said.pop("periods", ())
     values = {name: getattr(base, name) for name in OfferTerms.__slots__} if base else {}
     quantities, prices = dict(values.pop("quantities", {})), dict(values.pop("prices", {}))
-    for name in ("certificates", "exclusions", "approved_suppliers"):
+    for name in ("certificates", "exclusions", "approved_suppliers", "accepted_origins", "barred_origins"):
         if name in said:
             said[name] = frozenset(said[name])
     if "inputs" in said:
@@ -192,6 +199,9 @@ def terms_of(session: Session, offer: Offer) -> OfferTerms:
             )
             for line in offer.inputs
         ),
+        origin=offer.origin_country,
+        accepted_origins=frozenset(one.country for one in offer.origins if one.accepted),
+        barred_origins=frozenset(one.country for one in offer.origins if not one.accepted),
     )
 
 
@@ -206,6 +216,7 @@ def write_terms(offer: Offer, terms: OfferTerms, *, lots: Mapping[str, Decimal])
     offer.price, offer.currency, offer.basis = terms.price, terms.currency, terms.basis
     offer.min_term, offer.max_term = terms.min_term, terms.max_term
     offer.min_rate, offer.all_or_none = int(terms.min_rate / lot), terms.all_or_none
+    offer.origin_country = terms.origin
     offer.max_share, offer.group_label = terms.max_share, terms.group
     offer.reference, offer.valid_until = terms.reference, terms.valid_until
     _write_periods(offer, terms, lot)
@@ -220,6 +231,12 @@ def write_terms(offer: Offer, terms: OfferTerms, *, lots: Mapping[str, Decimal])
         offer.approved_suppliers,
         {firm: OfferApprovedSupplier(firm_id=firm) for firm in terms.approved_suppliers},
         "firm_id",
+    )
+    countries = dict.fromkeys(terms.barred_origins, False) | dict.fromkeys(terms.accepted_origins, True)
+    _replace(
+        offer.origins,
+        {country: OfferOrigin(country=country, accepted=accepted) for country, accepted in countries.items()},
+        "country",
     )
     wanted = {
         line.product: ConversionInput(
@@ -245,7 +262,7 @@ def _write_periods(offer: Offer, terms: OfferTerms, lot: Decimal) -> None:
         offer.periods.remove(gone)
 
 
-_SAID_OF_PARTS = {"value", "grade_code", "quantity_per_output", "own_stock_per_period"}
+_SAID_OF_PARTS = {"value", "accepted", "grade_code", "quantity_per_output", "own_stock_per_period"}
 
 
 def _replace(rows: list[Any], wanted: Mapping[Any, Any], key: str) -> None:
@@ -293,6 +310,9 @@ def document(terms: OfferTerms) -> dict[str, Any]:
         "certificates": sorted(terms.certificates),
         "exclusions": sorted(map(str, terms.exclusions)),
         "approved_suppliers": sorted(map(str, terms.approved_suppliers)),
+        "origin": terms.origin,
+        "accepted_origins": sorted(terms.accepted_origins),
+        "barred_origins": sorted(terms.barred_origins),
         "inputs": [
             {
                 "product": line.product,

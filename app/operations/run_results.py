@@ -22,6 +22,8 @@ _KINDS = {
     "hub": ShadowPriceKind.HUB,
     "corridor": ShadowPriceKind.CORRIDOR,
     "share": ShadowPriceKind.SHARE,
+    "ceiling": ShadowPriceKind.CEILING,
+    "origin": ShadowPriceKind.ORIGIN,
     "conversion": ShadowPriceKind.CONVERSION,
     "output": ShadowPriceKind.CONVERSION,
     "input": ShadowPriceKind.CONVERSION,

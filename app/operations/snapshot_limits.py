@@ -1,14 +1,32 @@
-"""The parts of a snapshot that do not depend on offers: grades, attributes, freight, corridors, windows."""
+"""The parts of a snapshot that do not depend on offers: grades, attributes, freight, windows, limits."""
 
 from __future__ import annotations
 
+import uuid
+from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.models import Attribute, Corridor, Freight, Grade, Product, Round, WindowRule
+from app.models import (
+    Attribute,
+    Ceiling,
+    Corridor,
+    Freight,
+    Grade,
+    Offer,
+    OfferOrigin,
+    OfferState,
+    OriginRule,
+    Product,
+    Round,
+    SupplierApproval,
+    WindowRule,
+)
+from app.operations.affiliates import topmost_parents
 from matching import snapshot as frozen
 from matching.snapshot import ANY_PRODUCT, Bound
 
@@ -65,6 +83,70 @@ def corridors(session: Session, market_round: Round, lots: Mapping[str, Decimal]
         )
         for one in session.scalars(query.order_by(Corridor.id))
     )
+
+
+def ceilings(session: Session, market_round: Round, products: Collection[str]) -> tuple[frozen.Ceiling, ...]:
+    """Ceilings that hold, on some products; a firm is named by its topmost parent, as groups of suppliers are."""
+    group = topmost_parents(session)
+    query = sa.select(Ceiling).where(
+        Ceiling.round_id == market_round.id, Ceiling.ended_at.is_(None), Ceiling.product_code.in_(products)
+    )
+    return tuple(
+        frozen.Ceiling(
+            product=one.product_code, share=one.share, firm=None if one.firm_id is None else str(group[one.firm_id])
+        )
+        for one in session.scalars(query.order_by(Ceiling.id))
+    )
+
+
+def origin_rules(session: Session, market_round: Round, lots: Mapping[str, Decimal]) -> tuple[frozen.OriginRule, ...]:
+    """Rules that hold on the products of `lots`, which gives the size of a lot."""
+    query = sa.select(OriginRule).where(
+        OriginRule.round_id == market_round.id, OriginRule.ended_at.is_(None), OriginRule.product_code.in_(lots)
+    )
+    return tuple(
+        frozen.OriginRule(
+            product=one.product_code,
+            origin=one.origin_country,
+            destination=one.to_region_code,
+            position=None if one.period is None else market_round.horizon.position(one.period),
+            limit=one.limit_per_period * lots[one.product_code],
+        )
+        for one in session.scalars(query.order_by(OriginRule.id))
+    )
+
+
+def approvals(session: Session, market_round: Round) -> dict[tuple[uuid.UUID, str], set[uuid.UUID]]:
+    """The suppliers on each firm's list for a product, as far as lists hold."""
+    query = sa.select(
+        SupplierApproval.buyer_firm_id, SupplierApproval.product_code, SupplierApproval.supplier_firm_id
+    ).where(SupplierApproval.round_id == market_round.id, SupplierApproval.ended_at.is_(None))
+    found: dict[tuple[uuid.UUID, str], set[uuid.UUID]] = defaultdict(set)
+    for buyer, product, supplier in session.execute(query.order_by(SupplierApproval.id)):
+        found[buyer, product].add(supplier)
+    return dict(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Countries that a demand takes, and those it does not."""
+
+    accepted: set[str] = field(default_factory=set)
+    barred: set[str] = field(default_factory=set)
+
+
+def origins_of_demands(session: Session, market_round: Round) -> Mapping[uuid.UUID, Origins]:
+    """What the open demands of a round say of origins; those that say nothing take all."""
+    query = (
+        sa.select(OfferOrigin.offer_id, OfferOrigin.country, OfferOrigin.accepted)
+        .join(Offer, Offer.id == OfferOrigin.offer_id)
+        .where(Offer.round_id == market_round.id, Offer.state == OfferState.OPEN)
+        .order_by(OfferOrigin.offer_id, OfferOrigin.country)
+    )
+    found: dict[uuid.UUID, Origins] = defaultdict(Origins)
+    for offer, country, accepted in session.execute(query):
+        (found[offer].accepted if accepted else found[offer].barred).add(country)
+    return found
 
 
 def windows(market_round: Round) -> tuple[tuple[int, int], ...] | None:

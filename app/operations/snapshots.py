@@ -29,6 +29,7 @@ from app.models import (
     OfferPeriod,
     OfferSpecification,
     OfferState,
+    Region,
     Round,
     Site,
 )
@@ -46,7 +47,8 @@ CNY = "CNY"
 _READ = (
     Offer.id, Offer.kind, Offer.firm_id, Offer.site_id, Offer.product_code, Offer.grade_code, Offer.revision,
     Offer.price, Offer.currency, Offer.basis, Offer.min_term, Offer.max_term, Offer.min_rate, Offer.all_or_none,
-    Offer.max_share, Offer.group_label, Site.region_code, Site.active.label("site_active"),
+    Offer.max_share, Offer.group_label, Site.region_code,
+    sa.func.coalesce(Offer.origin_country, Region.country).label("origin"), Site.active.label("site_active"),
     Firm.active.label("firm_active"),
 )
 # fmt: on
@@ -78,6 +80,7 @@ class OfferRow:
     firm: uuid.UUID
     site: uuid.UUID
     region: str
+    origin: str
     product: str
     grade: str
     quantity: tuple[int, ...]
@@ -96,7 +99,7 @@ def freeze(session: Session, *, round_id: uuid.UUID, now: dt.datetime) -> Frozen
         raise NotFound("no such round")
     superseding = commitments.untouched_proposals(session, round_id=round_id)
     held = commitments.held_volumes(session, round_id=round_id, horizon=market_round.horizon, leave_out=superseding)
-    rows, invalid, revisions = _offers(session, market_round, now)
+    rows, invalid, revisions = _offers(session, market_round, commitments.lost_volumes(held), now)
     return FrozenRound(
         round_id=round_id,
         taken_at=now,
@@ -109,13 +112,14 @@ def freeze(session: Session, *, round_id: uuid.UUID, now: dt.datetime) -> Frozen
 
 
 def _offers(
-    session: Session, market_round: Round, now: dt.datetime
+    session: Session, market_round: Round, lost: Mapping[uuid.UUID, Sequence[int]], now: dt.datetime
 ) -> tuple[list[OfferRow], dict[uuid.UUID, str], dict[uuid.UUID, int]]:
     horizon = market_round.horizon
     quantity, price = _profiles(session, market_round.id, horizon)
     query = (
         sa.select(*_READ)
         .join(Site, Site.id == Offer.site_id)
+        .join(Region, Region.code == Site.region_code)
         .join(Firm, Firm.id == Offer.firm_id)
         .where(Offer.round_id == market_round.id, Offer.state == OfferState.OPEN)
         .where(sa.or_(Offer.valid_until.is_(None), Offer.valid_until > now))
@@ -138,14 +142,19 @@ def _offers(
                 firm=row.firm_id,
                 site=row.site_id,
                 region=row.region_code,
+                origin=row.origin,
                 product=row.product_code,
                 grade=row.grade_code,
-                quantity=tuple(quantity[row.id]),
+                quantity=_without(quantity[row.id], lost.get(row.id)),
                 price=tuple(own.get(at, row.price) * rate for at in range(len(horizon))),
                 terms=row,
             )
         )
     return rows, invalid, revisions
+
+
+def _without(quantity: Sequence[int], lost: Sequence[int] | None) -> tuple[int, ...]:
+    return tuple(quantity if lost is None else (max(a - b, 0) for a, b in zip(quantity, lost, strict=True)))
 
 
 def _profiles(
@@ -187,6 +196,8 @@ class _Writer:
         self.promised, self.specified = self._promises(), self._specified()
         self.required = self._codes(OfferCertificate.kind_code, OfferCertificate.offer_id)
         self.approved = self._codes(OfferApprovedSupplier.firm_id, OfferApprovedSupplier.offer_id)
+        self.listed = snapshot_limits.approvals(session, market_round)
+        self.origins = snapshot_limits.origins_of_demands(session, market_round)
         demanded = {kind for row in rows if row.kind is OfferKind.DEMAND for kind in self.required.get(row.id, ())}
         self.register = CertificateRegister(session, horizon=self.horizon, kinds=demanded)
 
@@ -202,6 +213,8 @@ class _Writer:
             conversions=tuple(self._conversion(row) for row in self.rows if row.kind is OfferKind.CONVERSION),
             freight=snapshot_limits.freight(self.session, self.products),
             corridors=snapshot_limits.corridors(self.session, self.round, self.lots),
+            ceilings=snapshot_limits.ceilings(self.session, self.round, self.products),
+            origin_rules=snapshot_limits.origin_rules(self.session, self.round, self.lots),
             exclusions=self.names.exclusions,
             windows=snapshot_limits.windows(self.round),
             affiliates=self.names.affiliates,
@@ -231,7 +244,10 @@ class _Writer:
             freight_included=included,
             specification=self._specification(row),
             certificates=self._held(row) if selling else dict.fromkeys(self.required.get(row.id, ())),
-            approved_firms=self._approved(row.id),
+            approved_firms=self._approved(row, row.product),
+            origin=row.origin if selling else None,
+            origins=None if (wanted := self.origins[row.id].accepted) == set() else frozenset(wanted),
+            barred_origins=frozenset(self.origins[row.id].barred),
         )
 
     def _conversion(self, row: OfferRow) -> frozen.Conversion:
@@ -249,6 +265,7 @@ class _Writer:
             max_term=row.terms.max_term,
             specification=self._specification(row),
             certificates=self._held(row),
+            origin=row.origin,
         )
 
     def _input(self, row: OfferRow, need: ConversionInput, sold: Sequence[int]) -> frozen.ConversionInput:
@@ -267,12 +284,17 @@ class _Writer:
             grade=need.grade_code,
             quantity_per_output=need.quantity_per_output,
             own_stock=max(stock, Decimal(0)),
+            approved_firms=self._approved(row, need.product_code),
         )
 
-    def _approved(self, offer: uuid.UUID) -> frozenset[str] | None:
-        if offer not in self.approved:
+    def _approved(self, row: OfferRow, product: str) -> frozenset[str] | None:
+        """Who may supply a product to an offer: whom it names, and of these whom the firm's list for it admits."""
+        lists = [self.approved.get(row.id), self.listed.get((row.firm, product))]
+        known = [frozenset(firms) for firms in lists if firms is not None]
+        if not known:
             return None
-        return frozenset(name for firm in self.approved[offer] for name in self.names.of_firm.get(firm, ()))
+        firms = frozenset.intersection(*known)
+        return frozenset(name for firm in firms for name in self.names.of_firm.get(firm, ()))
 
     def _held(self, row: OfferRow) -> dict[str, int | None]:
         start = next((at for at, lots in enumerate(row.quantity) if lots), 0)

@@ -104,6 +104,7 @@ TABLES: Mapping[str, Mapping[str, LazyString]] = {
         Requirement.SPECIFICATION: _("the specification"),
         Requirement.CERTIFICATE: _("a certificate"),
         Requirement.EXCLUSION: _("an exclusion"),
+        Requirement.ORIGIN: _("the origin of the material"),
         Requirement.REGION: _("the region: no freight is known"),
         Requirement.TERM: _("the term"),
     },

@@ -7,6 +7,7 @@ The names of the fields are the places that the checks of an offer name: "period
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -62,6 +63,7 @@ class OfferForm:
             values[f"periods/{line['period']}/price"] = line["price"] or ""
         values |= {f"specification/{code}": value for code, value in said["specification"].items()}
         values |= {f"certificates/{code}": "1" for code in said["certificates"]}
+        values |= {field: ", ".join(said[field]) for field in ("accepted_origins", "barred_origins")}
         for at, line in enumerate(said["inputs"]):
             values |= {f"inputs/{at}/{name}": value for name, value in line.items()}
         for field, firms in (("exclusions", terms.exclusions), ("approved_suppliers", terms.approved_suppliers)):
@@ -80,6 +82,10 @@ class OfferForm:
         self.statement["exclusions"] = self._firms("exclusions", firms)
         if kind is OfferKind.DEMAND:
             self.statement["approved_suppliers"] = self._firms("approved_suppliers", firms)
+            self.statement["accepted_origins"] = self._countries("accepted_origins")
+            self.statement["barred_origins"] = self._countries("barred_origins")
+        else:
+            self.statement["origin"] = self.values.get("origin", "").strip().upper() or None
         return not self.errors
 
     def tell(self, faults: list[OfferFault]) -> None:
@@ -187,6 +193,10 @@ class OfferForm:
                 )
             )
         return lines
+
+    def _countries(self, field: str) -> list[str]:
+        """Codes with anything but letters between them."""
+        return re.findall(r"[A-Z]+", self.values.get(field, "").upper())
 
     def _firms(self, field: str, known: Mapping[str, uuid.UUID]) -> list[uuid.UUID]:
         """Firms are typed or picked as "number name"; the number counts."""

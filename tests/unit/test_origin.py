@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +24,7 @@ from tests.unit.markets import buy, sell, snapshot
 FREIGHT = {("*", "north", "south"): Decimal(0)}
 
 
-def market(*more: Offer, **rules: object) -> Snapshot:
+def market(*more: Offer, **rules: Any) -> Snapshot:
     """A cheap seller of Chilean ore and a dear one of Australian, both in the north; a buyer in the south."""
     return snapshot(
         sell("cheap", [100], 50, origin="CL"),
@@ -91,7 +92,9 @@ def test_a_quota_on_an_origin_holds_over_all_regions_it_is_sold_from_and_has_its
     given_out = sold(answer)
     assert given_out["dear"] == 60
     assert given_out["cheap"] + given_out["cheap too"] == 40
-    assert [(p.subject, p.value) for p in answer.prices if p.kind == "origin"] == [(("ore", "CL", "south"), 10)]
+    assert [(p.subject, p.value) for p in answer.prices if p.kind == "origin"] == [
+        (("ore", "CL", "south"), Decimal(10))
+    ]
     assert answer.certificate.holds
 
 
