@@ -1,4 +1,8 @@
-"""Volume that is promised already, as a snapshot tells it: reservations of open proposals and of contracts."""
+"""Volume that is promised already, as a snapshot tells it: reservations of open proposals and of contracts.
+
+Lots that an event of force majeure took from one side go nowhere: they are no commitment between two offers any more,
+but the side that was hindered cannot offer them to anybody else either. See docs/decisions/0074.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,14 @@ import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.models import Offer, Proposal, Reservation, Site
+from app.models import Contract, ExcusedVolume, ForceMajeureNotice, Offer, Proposal, Region, Reservation, Site
 from app.operations.bulk import among
+from contracts.state import Actor
 from market.periods import Horizon
 from matching.snapshot import Commitment, Side
 from matching.snapshot import Offer as FrozenOffer
@@ -25,7 +30,10 @@ Lots = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """Lots per period that one proposal, or the contract made of it, keeps from its two offers."""
+    """Lots per period that one proposal, or the contract made of it, keeps from its two offers.
+
+    `quantity` goes from the one to the other; `sell_lost` and `buy_lost` are kept from one offer and go nowhere.
+    """
 
     proposal: uuid.UUID
     sell: uuid.UUID
@@ -33,6 +41,8 @@ class Held:
     product: str
     grade: str
     quantity: Lots
+    sell_lost: Lots
+    buy_lost: Lots
 
 
 def untouched_proposals(session: Session, *, round_id: uuid.UUID) -> frozenset[uuid.UUID]:
@@ -44,33 +54,66 @@ def untouched_proposals(session: Session, *, round_id: uuid.UUID) -> frozenset[u
 def held_volumes(
     session: Session, *, round_id: uuid.UUID, horizon: Horizon, leave_out: frozenset[uuid.UUID]
 ) -> list[Held]:
-    """What is reserved in a round, by proposal, but for the proposals left out."""
+    """What is reserved in a round, by proposal, but for the proposals left out.
+
+    The selling offer of every proposal is reserved, of a conversion's input the selling offer only.
+    """
+
+    def held_of(offer: sa.ColumnElement[uuid.UUID]) -> sa.ColumnElement[int]:
+        return sa.func.coalesce(sa.func.sum(Reservation.quantity).filter(Reservation.offer_id == offer), 0)
+
+    about = (Proposal.id, Proposal.sell_offer_id, Proposal.buy_offer_id, Proposal.product_code, Proposal.grade_code)
     query = (
-        sa.select(
-            Proposal.id,
-            Proposal.sell_offer_id,
-            Proposal.buy_offer_id,
-            Proposal.product_code,
-            Proposal.grade_code,
-            Reservation.period,
-            sa.func.max(Reservation.quantity),
-        )
+        sa.select(*about, Reservation.period, held_of(Proposal.sell_offer_id), held_of(Proposal.buy_offer_id))
         .join(Reservation, Reservation.proposal_id == Proposal.id)
         .where(Proposal.round_id == round_id, Reservation.released_at.is_(None))
         .group_by(Proposal.id, Reservation.period)
         .order_by(Proposal.id, Reservation.period)
     )
+    lost = _lost_by_sellers(session, round_id=round_id)
     position = {label: at for at, label in enumerate(horizon.labels())}
-    lots: dict[uuid.UUID, list[int]] = {}
-    about: dict[uuid.UUID, tuple[uuid.UUID, uuid.UUID, str, str]] = {}
-    for proposal, sell, buy, product, grade, period, quantity in session.execute(query):
+    lots: dict[uuid.UUID, list[list[int]]] = {}
+    facts: dict[uuid.UUID, dict[str, Any]] = {}
+    for proposal, sell, buy, product, grade, period, sold, bought in session.execute(query):
         if proposal not in leave_out:
-            lots.setdefault(proposal, [0] * len(horizon))[position[period]] = quantity
-            about[proposal] = sell, buy, product, grade
+            going = max(int(sold) - lost.get((proposal, period), 0), 0)
+            profile = lots.setdefault(proposal, [[0] * len(horizon) for _ in range(3)])
+            for row, value in zip(profile, (going, sold - going, max(bought - going, 0)), strict=True):
+                row[position[period]] = int(value)
+            facts[proposal] = {"sell": sell, "buy": buy, "product": product, "grade": grade}
     return [
-        Held(proposal=key, sell=sell, buy=buy, product=product, grade=grade, quantity=tuple(lots[key]))
-        for key, (sell, buy, product, grade) in about.items()
+        Held(
+            proposal=key,
+            quantity=tuple(lots[key][0]),
+            sell_lost=tuple(lots[key][1]),
+            buy_lost=tuple(lots[key][2]),
+            **one,
+        )
+        for key, one in facts.items()
     ]
+
+
+def _lost_by_sellers(session: Session, *, round_id: uuid.UUID) -> dict[tuple[uuid.UUID, str], int]:
+    """Lots by proposal and period that sellers still hold but will not deliver, because they were excused."""
+    query = (
+        sa.select(Contract.proposal_id, ExcusedVolume.period, sa.func.sum(ExcusedVolume.excused))
+        .join(ForceMajeureNotice, ForceMajeureNotice.id == ExcusedVolume.notice_id)
+        .join(Contract, Contract.id == ForceMajeureNotice.contract_id)
+        .join(Proposal, Proposal.id == Contract.proposal_id)
+        .where(Proposal.round_id == round_id, ForceMajeureNotice.side == Actor.SELLER)
+        .group_by(Contract.proposal_id, ExcusedVolume.period)
+    )
+    return {(proposal, period): int(lots) for proposal, period, lots in session.execute(query)}
+
+
+def lost_volumes(held: Iterable[Held]) -> dict[uuid.UUID, Lots]:
+    """Lots per period that offers cannot give or take any more, because an event of their own firm took them."""
+    lost: dict[uuid.UUID, Lots] = {}
+    for one in held:
+        for offer, lots in ((one.sell, one.sell_lost), (one.buy, one.buy_lost)):
+            if any(lots):
+                lost[offer] = _sum(lost.get(offer), lots)
+    return lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +148,8 @@ def committed(
     volume: dict[_StandIn, Lots] = {}
     commitments = []
     for one in held:
+        if not any(one.quantity):
+            continue
         labels = {}
         for side, offer in ((Side.SELL, one.sell), (Side.BUY, one.buy)):
             labels[side] = str(offer)
@@ -124,6 +169,7 @@ def committed(
                 product=stand_in.product,
                 grade=stand_in.grade,
                 region=places[stand_in.offer].region_code,
+                origin=places[stand_in.offer].origin if stand_in.side is Side.SELL else None,
                 group=places[stand_in.offer].group_label or "",
                 quantity=quantity,
                 price=(Decimal(0),) * len(horizon),
@@ -149,11 +195,13 @@ def _sum(one: Lots | None, other: Lots) -> Lots:
 
 def _places(
     session: Session, offers: Collection[uuid.UUID]
-) -> dict[uuid.UUID, sa.Row[uuid.UUID, uuid.UUID, str, str | None]]:
-    """Firm, region and exclusive group of some offers."""
+) -> dict[uuid.UUID, sa.Row[uuid.UUID, uuid.UUID, str, str, str | None]]:
+    """Firm, region, country of origin and exclusive group of some offers."""
+    origin = sa.func.coalesce(Offer.origin_country, Region.country).label("origin")
     query = (
-        sa.select(Offer.id, Offer.firm_id, Site.region_code, Offer.group_label)
+        sa.select(Offer.id, Offer.firm_id, Site.region_code, origin, Offer.group_label)
         .join(Site, Site.id == Offer.site_id)
+        .join(Region, Region.code == Site.region_code)
         .where(among(Offer.id, offers))
         .order_by(Offer.id)
     )
