@@ -213,13 +213,13 @@ def _order_totals(terms: Terms) -> Iterable[str]:
     net = total(_line_value(terms, line) for line in terms.schedule)
     vat = cents(Fraction(net) * Fraction(terms.payment.vat))
     yield _tax(terms, net, vat)
-    yield _totals("cac:AnticipatedMonetaryTotal", terms, net, net + vat)
+    yield _totals("cac:AnticipatedMonetaryTotal", terms, net, total((net, vat)))
 
 
 def _line_value(terms: Terms, line: ScheduleLine) -> Decimal:
     """Goods and freight of one period, net: the sum of both as they are shown."""
     price = terms.price.amount if isinstance(terms.price, FixedPrice) else Decimal(0)
-    return _value(terms, line.lots, price) + _value(terms, line.lots, terms.delivery.freight)
+    return total(_value(terms, line.lots, one) for one in (price, terms.delivery.freight))
 
 
 def _value(terms: Terms, lots: int, price: Decimal) -> Decimal:
