@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Collection
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app.models import Contract, ContractVersion
@@ -36,7 +37,7 @@ def versions_in_force(
             sa.or_(ContractVersion.in_force_from <= on, ContractVersion.number == 1),
         )
         .order_by(ContractVersion.contract_id, ContractVersion.number.desc())
-        .distinct(ContractVersion.contract_id)
+        .ext(distinct_on(ContractVersion.contract_id))
     )
     return {version.contract_id: version for version in session.scalars(query)}
 
