@@ -71,13 +71,14 @@ class Finding:
 class Checked:
     """What a document says and what is wrong with it; `findings` empty means it is as it was made.
 
-    `terms` is None unless the attached terms could be read, `terms_hash` is that of the attached bytes. `appended`
-    counts the bytes after the sealed part, which hold signatures.
+    `terms` is None unless the attached terms could be read, `terms_hash` is that of the attached bytes, `told_hash`
+    the one in the metadata. `appended` counts the bytes after the sealed part, which hold signatures.
     """
 
     findings: tuple[Finding, ...]
     terms: Terms | None
     terms_hash: str | None
+    told_hash: str | None
     seal: str | None
     appended: int
 
@@ -91,8 +92,10 @@ def verify_document(pdf: bytes, *, stored: Terms | None = None, seal: str | None
     sealed = sealed_part(pdf)
     found = _seal_findings(pdf, sealed, seal)
     attached: bytes | None = None
+    told: str | None = None
     try:
         reader = PdfReader(io.BytesIO(sealed))
+        told = _written(reader, TERMS_KEY) or None
         attached = _attached(reader)
         found += _terms_findings(reader, attached, stored)
         found += _page_findings(reader, attached)
@@ -104,6 +107,7 @@ def verify_document(pdf: bytes, *, stored: Terms | None = None, seal: str | None
         findings=tuple(found),
         terms=_read(attached),
         terms_hash=None if attached is None else hashlib.sha256(attached).hexdigest(),
+        told_hash=told,
         seal=seal_of(pdf),
         appended=len(pdf) - len(sealed),
     )

@@ -45,8 +45,9 @@ class SigningRefused(MarketError):
 class Signature:
     """One signature: who signed, when by their own clock, and whether it holds.
 
-    `certificate` is the SHA-256 of the signer's certificate, `subject` all that it calls its holder. `intact`: the bytes it covers are those that were signed. `trusted`: its certificate leads to one of the given
-    roots. `covers_document`: nothing but another signature was added after it.
+    `certificate` is the SHA-256 of the signer's certificate, `subject` all that it calls its holder. `intact`: the
+    bytes it covers are those that were signed. `trusted`: its certificate leads to one of the given roots.
+    `covers_document`: nothing but another signature was added after it.
     """
 
     side: str

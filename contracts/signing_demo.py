@@ -32,7 +32,7 @@ class DemoAuthority:
 
     @property
     def archive(self) -> bytes:
-        """Key and certificate as PEM, to be kept where only the demonstration reads it: signatures outlive a process."""
+        """Key and certificate as PEM, to be kept for the demonstration alone: signatures outlive a process."""
         key = self.key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )

@@ -19,9 +19,19 @@ from contracts.state import RULE_VERSION, Actor, Guard, Subject
 from market.periods import Period
 
 # What the parties of a proposal may know of its way: staff's review before the release is not among it.
-PARTY_MOVES = frozenset(
-    f"{Subject.PROPOSAL}.{move}" for move in ("release", "accept", "decline", "expire", "fall_with_bundle")
+_PARTY_MOVES = (
+    "release",
+    "accept",
+    "counter",
+    "take_counter",
+    "reject_counter",
+    "withdraw_counter",
+    "counter_expires",
+    "decline",
+    "expire",
+    "fall_with_bundle",
 )
+PARTY_MOVES = frozenset(f"{Subject.PROPOSAL}.{move}" for move in _PARTY_MOVES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,8 @@ from app.operations import contracts, documents, moves, outbox
 from app.operations.contract_terms import frozen_terms
 from app.operations.signing_flaws import Flaw, NotSignable, SignatureRefused
 from contracts import signing
-from contracts.signing import Side, Signature, SigningRefused, verify_signed
+from contracts.clauses import Party
+from contracts.signing import Side, Signature, SignedDocument, SigningRefused, verify_signed
 from contracts.state import Actor, Guard, Subject
 from contracts.terms import Terms
 from market.errors import InvalidValue
@@ -175,15 +176,21 @@ def _checked(
     if content.startswith(document.content) and not content.startswith(before):
         raise NotSignable(Flaw.OTHER_SIDE_MEANWHILE)
     signed = verify_signed(content, roots=roots, now=now, stored=terms, seal=document.seal)
-    known = {one.side for one in document.signatures}
-    new = [one for one in signed.signatures if one.side not in known]
     if not content.startswith(before):
         raise SignatureRefused(Flaw.NOT_THE_DOCUMENT, findings=signed.checked.findings)
+    known = {one.side for one in document.signatures}
+    new = [one for one in signed.signatures if one.side not in known]
     if not new:
-        raise SignatureRefused(Flaw.NO_SIGNATURE)
+        raise SignatureRefused(Flaw.NO_SIGNATURE, findings=signed.checked.findings)
     if len(signed.signatures) != len(known) + 1:
         raise SignatureRefused(Flaw.MORE_ADDED, found=f"{len(signed.signatures)} signatures")
-    (signature,) = new
+    _judge(new[0], signed, side)
+    _of_party(new[0], terms.seller if side is Actor.SELLER else terms.buyer)
+    return new[0]
+
+
+def _judge(signature: Signature, signed: SignedDocument, side: Actor) -> None:
+    """Refuse a signature that is not the side's, does not hold, or is not the last thing that was added."""
     if signature.side != side:
         raise SignatureRefused(Flaw.OTHER_FIELD, found=f"field {signature.side!r}; expected {str(side)!r}")
     if not signature.intact:
@@ -192,8 +199,9 @@ def _checked(
         raise SignatureRefused(Flaw.NOT_TRUSTED, found=signature.signer)
     if signed.checked.findings or not all(one.intact and one.covers_document for one in signed.signatures):
         raise SignatureRefused(Flaw.MORE_ADDED, findings=signed.checked.findings)
-    party = terms.seller if side is Actor.SELLER else terms.buyer
+
+
+def _of_party(signature: Signature, party: Party) -> None:
     if not signature.names(party):
         expected = f"expected {party.name.zh} or {party.credit_code} in it"
         raise SignatureRefused(Flaw.OTHER_PARTY, found=f"{signature.signer}; {expected}")
-    return signature
