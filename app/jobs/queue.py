@@ -20,26 +20,41 @@ from app.operations import runs
 
 NAMESPACE = "changdan"
 CLEAR = f"{NAMESPACE}:clear"
-SOLVING, KEEPING = "solving", "keeping"  # the queues: clearings, and the short jobs that must not wait for them
+WEBHOOKS = f"{NAMESPACE}:webhooks"
+# The queues: clearings, the short jobs that must not wait for them, and calls that wait for others' machines.
+SOLVING, KEEPING, SENDING = "solving", "keeping", "sending"
 # A manager of its own: inside a worker the queue's connector is asynchronous and takes no connection of ours.
 _manager = JobManager(SyncPsycopgConnector())
 
 
 def enqueue_clearing(session: Session, *, run_id: uuid.UUID, round_id: uuid.UUID) -> bool:
     """Queue the clearing of a run, one at a time per round; False if that run waits in the queue already."""
+    return _enqueue(
+        session, CLEAR, queue=SOLVING, lock=f"round:{round_id}", only=f"run:{run_id}", arguments={"run_id": str(run_id)}
+    )
+
+
+def enqueue_webhooks(session: Session, *, endpoint_id: uuid.UUID) -> bool:
+    """Queue the sending of what is due to an endpoint, one at a time; False if that waits in the queue already."""
+    name = f"webhooks:{endpoint_id}"
+    return _enqueue(session, WEBHOOKS, queue=SENDING, lock=name, only=name, arguments={"endpoint_id": str(endpoint_id)})
+
+
+def _enqueue(session: Session, task: str, *, queue: str, lock: str, only: str, arguments: dict[str, str]) -> bool:
+    """Queue a job unless one with the same `only` waits; of those with the same `lock` one is done at a time."""
     session.flush()
     try:
         # The raw connection is taken inside: a savepoint is sent with the first statement only.
         with session.begin_nested():
             deferrer = configure_task(
-                name=CLEAR,
+                name=task,
                 job_manager=_manager,
-                queue=SOLVING,
-                lock=f"round:{round_id}",
-                queueing_lock=f"run:{run_id}",
+                queue=queue,
+                lock=lock,
+                queueing_lock=only,
                 connection=session.connection().connection.driver_connection,
             )
-            deferrer.defer(run_id=str(run_id))
+            deferrer.defer(**arguments)
     except AlreadyEnqueued:
         return False
     return True

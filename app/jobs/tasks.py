@@ -9,9 +9,9 @@ from flask import Flask
 from procrastinate import Blueprint, JobContext
 
 from app.clock import clock
-from app.jobs import night
+from app.jobs import night, outbox, webhooks
 from app.jobs.expiries import expire_all
-from app.jobs.queue import KEEPING, NAMESPACE, SOLVING, queue_due, requeue_forgotten
+from app.jobs.queue import KEEPING, NAMESPACE, SENDING, SOLVING, queue_due, requeue_forgotten
 from app.jobs.transactions import transaction
 from app.logs import log
 from app.models import RoundKind
@@ -87,3 +87,26 @@ def requeue(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the 
     """A run that is open and has no job, because a command was killed at it, gets one."""
     with _app(context).app_context(), transaction() as session:
         requeue_forgotten(session)
+
+
+@tasks.periodic(cron=EVERY_TEN_SECONDS)
+@tasks.task(name="outbox", queue=KEEPING, queueing_lock="outbox", pass_context=True)
+def send_outbox(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the queue tells the hour
+    """What was told since the last time becomes notifications, e-mails and webhooks."""
+    with _app(context).app_context():
+        outbox.send_outbox(clock=clock)
+
+
+@tasks.periodic(cron=EVERY_TEN_SECONDS)
+@tasks.task(name="mails", queue=SENDING, lock="mails", queueing_lock="mails", pass_context=True)
+def send_mails(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the queue tells the hour
+    """Hand the e-mails that are due to the mail server."""
+    with _app(context).app_context():
+        outbox.send_mails(clock=clock)
+
+
+@tasks.task(name="webhooks", queue=SENDING, pass_context=True)
+def send_webhooks(context: JobContext, endpoint_id: str) -> None:
+    """Send what is due to one endpoint of a firm."""
+    with _app(context).app_context():
+        webhooks.send_due(uuid.UUID(endpoint_id), clock=clock)
