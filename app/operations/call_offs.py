@@ -1,0 +1,205 @@
+"""Call-offs: who sees them, how they are locked and moved along the state table, and who is told."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Collection
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, selectinload
+
+from app.auth import SYSTEM, Principal
+from app.errors import Conflict, Forbidden, NotFound
+from app.models import CallOff, Consignment, Contract, Event, SubjectKind
+from app.operations import contracts, events, moves
+from app.operations.outbox import tell
+from app.operations.terms_in_force import terms_in_force
+from app.permissions import Permission
+from contracts.state import Actor, Guard, Subject, moves_from
+from contracts.terms import Terms
+from market.periods import Period
+
+
+def visible_call_offs(principal: Principal) -> sa.Select[CallOff]:
+    """The call-offs of the contracts that the asker may read."""
+    seen = contracts.visible_contracts(principal).with_only_columns(Contract.id).options()
+    return (
+        sa.select(CallOff)
+        .options(
+            selectinload(CallOff.contract).options(selectinload(Contract.seller), selectinload(Contract.buyer)),
+            selectinload(CallOff.consignment).selectinload(Consignment.assays),
+        )
+        .where(CallOff.contract_id.in_(seen))
+    )
+
+
+def find_call_off(session: Session, *, principal: Principal, call_off_id: uuid.UUID) -> CallOff:
+    """:raises NotFound: no such call-off, or not of a contract of the asker's."""
+    found: CallOff | None = session.scalar(visible_call_offs(principal).where(CallOff.id == call_off_id))
+    if found is None:
+        raise NotFound("no such call-off")
+    return found
+
+
+def steps(session: Session, *, call_off: CallOff) -> list[Event]:
+    """Every step of a call-off, in order. Both parties and the overseers know them all."""
+    query = sa.select(Event).where(Event.subject_kind == SubjectKind.CALL_OFF, Event.subject_id == call_off.id)
+    return list(session.scalars(query.order_by(Event.id)))
+
+
+def side_of(principal: Principal, contract: Contract) -> Actor | None:
+    """On which side of a contract the asker's firm stands; None for those who only look."""
+    sides = {contract.seller_firm_id: Actor.SELLER, contract.buyer_firm_id: Actor.BUYER}
+    return None if principal.firm_id is None else sides.get(principal.firm_id)
+
+
+def open_moves(call_off: CallOff, principal: Principal) -> tuple[str, ...]:
+    """The moves that the asker's side has from the present state; limits and days may still stand in their way."""
+    side = side_of(principal, call_off.contract)
+    if side is None or not principal.may(Permission.CALL_OFF_MOVE):
+        return ()
+    return tuple(sorted({row.move for row in moves_from(Subject.CALL_OFF, call_off.state, side)}))
+
+
+def lock_contract(session: Session, *, principal: Principal, contract_id: uuid.UUID) -> tuple[Contract, Actor]:
+    """A contract of the asker's, locked against every other act on its call-offs, and the side he stands on.
+
+    :raises NotFound: no such contract, or not the asker's.
+    :raises Forbidden: the asker is no trader of one of its parties.
+    """
+    contract = contracts.find_contract(session, principal=principal, contract_id=contract_id)
+    side = side_of(principal, contract)
+    if side is None or not principal.may(Permission.CALL_OFF_MOVE):
+        raise Forbidden("moving call-offs is for the traders of the contract's parties")
+    hold(session, contract)
+    return contract, side
+
+
+def lock_call_off(session: Session, *, principal: Principal, call_off_id: uuid.UUID) -> tuple[CallOff, Actor]:
+    """A call-off under the lock of its contract, read anew, and the side on which the asker stands.
+
+    :raises NotFound: no such call-off, or not of a contract of the asker's.
+    :raises Forbidden: the asker is no trader of one of the parties.
+    """
+    found = find_call_off(session, principal=principal, call_off_id=call_off_id)
+    _, side = lock_contract(session, principal=principal, contract_id=found.contract_id)
+    session.refresh(found)
+    return found, side
+
+
+def hold(session: Session, contract: Contract) -> None:
+    """Lock a contract's row until the transaction ends: acts on its call-offs come one after the other."""
+    query = sa.select(Contract).where(Contract.id == contract.id).with_for_update(key_share=True)
+    session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def expect_effective(contract: Contract) -> None:
+    """:raises Conflict: the contract is not in force, or suspended."""
+    if contract.state != "effective":
+        raise Conflict(f"the contract is {contract.state}; call-offs move on while it is effective")
+
+
+def terms_of_month(session: Session, *, contract: Contract, month: str) -> Terms:
+    """The terms under which goods of a delivery month are called and delivered: those in force on its first day."""
+    return terms_in_force(session, contract=contract, on=Period.parse(month).first_day)
+
+
+def move(
+    session: Session,
+    call_off: CallOff,
+    name: str,
+    *,
+    acting_as: Actor,
+    principal: Principal,
+    now: dt.datetime,
+    guards: Collection[Guard] = (),
+    reason: str | None = None,
+    note: str | None = None,
+) -> Event:
+    """Move a call-off along the state table, record it, and tell the parties; the caller holds the contract's lock.
+
+    :raises Conflict: the move is not open.
+    :raises Refused: a reason code that the move does not take.
+    """
+    before = call_off.state
+    contract = call_off.contract
+    row = moves.allowed(
+        Subject.CALL_OFF, before, name, acting_as, guards, reason=reason, rule_version=contract.rule_version
+    )
+    call_off.state = row.to_state
+    return note_step(
+        session,
+        call_off,
+        name=row.event,
+        before=before,
+        acting_as=acting_as,
+        principal=principal,
+        now=now,
+        reason=reason,
+        note=note,
+    )
+
+
+def note_step(
+    session: Session,
+    call_off: CallOff,
+    *,
+    name: str,
+    before: str | None,
+    acting_as: Actor,
+    principal: Principal,
+    now: dt.datetime,
+    reason: str | None = None,
+    note: str | None = None,
+) -> Event:
+    """Record a step that brought a call-off to its present state, and tell the parties of a new state."""
+    session.flush()
+    event = events.record(
+        session,
+        principal=principal,
+        subject=(SubjectKind.CALL_OFF, call_off.id),
+        name=name,
+        acting_as=acting_as,
+        from_state=before,
+        to_state=call_off.state,
+        reason_code=reason,
+        note=note,
+        version_hash=call_off.contract.terms_hash,
+        now=now,
+    )
+    if before != call_off.state:
+        announce(session, call_off, topic=f"call_off.{call_off.state}", now=now)
+    return event
+
+
+def announce(session: Session, call_off: CallOff, *, topic: str, now: dt.datetime) -> None:
+    """Tell both parties about a call-off."""
+    contract = call_off.contract
+    payload: dict[str, Any] = {
+        "contract": contract.number,
+        "contract_id": str(contract.id),
+        "call_off": call_off.number,
+        "month": call_off.month,
+        "state": call_off.state,
+    }
+    firms = (contract.seller_firm_id, contract.buyer_firm_id)
+    tell(session, topic=topic, about=(SubjectKind.CALL_OFF, call_off.id), firms=firms, payload=payload, now=now)
+
+
+def settle(session: Session, *, call_off: CallOff, now: dt.datetime) -> None:
+    """The final invoice over an assayed call-off is issued: its last step. The caller holds the contract's lock.
+
+    :raises Conflict: it is not assayed.
+    """
+    move(
+        session,
+        call_off,
+        "settle",
+        acting_as=Actor.SYSTEM,
+        principal=SYSTEM,
+        guards={Guard.FINAL_INVOICE_ISSUED},
+        now=now,
+    )
+    session.flush()
