@@ -146,7 +146,9 @@ class Difference:
 
 
 def amended(base: Terms, changes: Changes) -> Terms:
-    """The next version of the terms with the changes in it. Least and most calls of a period follow its lots.
+    """`base` with the changes in it; it stays the first version of a contract that is not made yet.
+
+    Least and most calls of a period follow its lots.
 
     :raises CounterRefused: a period outside the window, or a number that the base has no place for.
     :raises market.errors.BadInput: the new terms are not sound; the faults name the place.
@@ -156,7 +158,7 @@ def amended(base: Terms, changes: Changes) -> Terms:
         raise CounterRefused(findings)
     lines = {line.period: line for line in standard_schedule(changes.lots)}
     schedule = tuple(_line(line, lines) for line in base.schedule)
-    terms = replace(base, version=base.version + 1, schedule=schedule, price=changes.price or base.price)
+    terms = replace(base, schedule=schedule, price=changes.price or base.price)
     if changes.place is not None:
         terms = replace(terms, delivery=replace(terms.delivery, place=changes.place))
     for pointer, value in sorted(changes.numbers.items()):
@@ -232,7 +234,7 @@ def check(base: Terms, new: Terms, room: Room) -> None:
 def _unlisted(base: Terms, new: Terms) -> Iterator[Finding]:
     """Places that changed though they are not negotiable; cannot come of `amended`, but may of a stored document."""
     for change in diff(base, new):
-        if change.pointer != "/version" and _named(change.pointer) is None:
+        if _named(change.pointer) is None:
             stays = Text("与现行版本一致", "as it is in the version on offer")
             yield Finding(change.pointer, canonical.canonical_text(change.new), stays)
 
@@ -288,7 +290,7 @@ def range_of(price: Price) -> tuple[Decimal, Decimal] | None:
             return None
 
 
-def price_from(document: object) -> Price:
+def price_from(document: Plain) -> Price:
     """The price that a canonical document tells: fixed, or a formula.
 
     :raises market.errors.BadInput: it is not one; the faults name the place.
@@ -301,8 +303,6 @@ def differences(old: Terms, new: Terms) -> list[Difference]:
     """Every negotiable place in which two versions differ, in words, in the order of the terms."""
     found = []
     for change in diff(old, new):
-        if change.pointer == "/version":
-            continue
         named = _named(change.pointer)
         if named is not None:
             found.append(_told(change, named, new))

@@ -46,7 +46,6 @@ class ProposalVersion(Model):
     __tablename__ = "proposal_version"
     __table_args__ = (
         sa.UniqueConstraint("proposal_id", "number"),
-        sa.UniqueConstraint("proposal_id", "terms_hash"),
         sa.Index(
             "uq_proposal_version_one_open", "proposal_id", unique=True, postgresql_where=sa.text("state = 'open'")
         ),

@@ -7,7 +7,7 @@ import uuid
 from enum import StrEnum
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from app.db import Model
 from contracts.state import Subject, state_names
@@ -194,6 +194,13 @@ class Proposal(Versioned, Model):
     reservations: Mapped[list[Reservation]] = relationship(
         back_populates="proposal", order_by="Reservation.offer_id, Reservation.period"
     )
+
+    @validates("state")
+    def _uncountered(self, _name: str, state: str) -> str:
+        """However a proposal leaves that state, no side's counter waits any more."""
+        if state != "countered":
+            self.countered_by = None
+        return state
 
 
 class ReviewDecision(Model):

@@ -15,7 +15,7 @@ from sqlalchemy.orm.interfaces import ORMOption
 
 from app.auth import SYSTEM
 from app.models import Proposal, Reservation, SubjectKind
-from app.operations import moves, outbox
+from app.operations import moves, outbox, proposal_versions
 from app.operations.bulk import among
 from contracts.state import Actor, Guard, Subject, end_states
 
@@ -36,7 +36,12 @@ def lock(session: Session, bundle_id: uuid.UUID, *options: ORMOption) -> list[Pr
 
 
 def fall(session: Session, members: Iterable[Proposal], *, because: str, now: dt.datetime) -> None:
-    """Cancel the members that are still open, because another one came to its end (a code of the group BUNDLE)."""
+    """Cancel the members that are still open, because another one came to its end (a code of the group BUNDLE).
+
+    Counter-offers that wait in the bundle end with it.
+    """
+    members = list(members)
+    proposal_versions.void_open(session, ids(members), now=now)
     for member in members:
         if member.state not in ENDED:
             moves.make(
@@ -61,6 +66,17 @@ def release_volume(session: Session, proposals: Collection[uuid.UUID], *, now: d
         .values(released_at=now)
         .execution_options(synchronize_session=False)
     )
+
+
+def keep_agreed_volume(session: Session, proposal: Proposal) -> None:
+    """Give back what was matched beyond the schedule that was agreed on."""
+    agreed = {line["period"]: line["lots"] for line in (proposal.terms or {}).get("schedule", ())}
+    for held in session.scalars(
+        sa.select(Reservation)
+        .where(Reservation.proposal_id == proposal.id, Reservation.released_at.is_(None))
+        .order_by(Reservation.offer_id, Reservation.period)
+    ):
+        held.quantity = min(held.quantity, agreed.get(held.period, held.quantity))
 
 
 def tell(session: Session, proposal: Proposal, *, now: dt.datetime) -> None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
-from app.models import Attribute, Basis, Bound, Firm, Grade, Offer, OfferKind, Product, Proposal
+from app.models import Attribute, Basis, Bound, Firm, Grade, Offer, OfferKind, Product, Proposal, Site
 from app.operations.affiliates import topmost_parents
 from contracts.clauses import DeliveryBasis, Lot, Party, SpecificationLimit
 from contracts.defaults import standard_terms
@@ -71,7 +71,7 @@ def terms_of(proposal: Proposal, *, affiliates: Mapping[uuid.UUID, tuple[str, ..
         lots=dict.fromkeys(window, proposal.rate),
         price=FixedPrice(amount=proposal.price_ex_works),
         freight=proposal.freight,
-        place=f"{site.name_zh} {site.name_en}, {site.region_code}",
+        place=place_of(site),
         specification=_specification(proposal),
     )
     # Without freight the standard is ex works; a delivered price that contains the freight is delivered all the same.
@@ -79,6 +79,11 @@ def terms_of(proposal: Proposal, *, affiliates: Mapping[uuid.UUID, tuple[str, ..
     terms = replace(terms, delivery=replace(terms.delivery, basis=basis))
     validate(terms)
     return terms
+
+
+def place_of(site: Site) -> str:
+    """What the terms call a site where goods are handed over."""
+    return f"{site.name_zh} {site.name_en}, {site.region_code}"
 
 
 def _is_collected(proposal: Proposal) -> bool:

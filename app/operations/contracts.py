@@ -13,9 +13,11 @@ from app.auth import SYSTEM, Principal
 from app.errors import Forbidden, NotFound
 from app.models import Amendment, Contract, Event, Proposal, SubjectKind
 from app.operations import events, moves, outbox
-from app.operations.contract_terms import contract_number
+from app.operations.contract_terms import contract_number, frozen_terms
 from app.permissions import Permission
+from contracts.clauses import Party
 from contracts.state import RULE_VERSION, Actor, Guard, Subject
+from contracts.wording import Text
 from market.periods import Period
 
 # What the parties of a proposal may know of its way: staff's review before the release is not among it.
@@ -90,6 +92,15 @@ def side_of(principal: Principal, contract: Contract) -> Actor | None:
     return None if principal.firm_id is None else sides.get(principal.firm_id)
 
 
+def party_of(principal: Principal, contract: Contract) -> Party:
+    """The asker's firm as the contract names it.
+
+    :raises Forbidden: the asker signs for neither party.
+    """
+    terms = frozen_terms(contract.terms)
+    return terms.seller if signing_side(principal, contract) is Actor.SELLER else terms.buyer
+
+
 def signing_side(principal: Principal, contract: Contract) -> Actor:
     """The side for which the asker may sign.
 
@@ -97,7 +108,7 @@ def signing_side(principal: Principal, contract: Contract) -> Actor:
     """
     side = side_of(principal, contract)
     if side is None or not principal.may(Permission.CONTRACT_SIGN):
-        raise Forbidden("signing a contract is for the traders of its parties")
+        raise Forbidden(Text("仅合同双方的交易员可以签署", "signing a contract is for the traders of its parties"))
     return side
 
 

@@ -31,6 +31,7 @@ from app.models import (
     Run,
     RunResult,
     RunState,
+    Side,
     SignInEvent,
     Site,
     SubjectKind,
@@ -39,7 +40,7 @@ from app.models import (
 from app.operations import contracts, firms, offers, rounds, runs
 from app.permissions import Permission
 
-ANSWERABLE = ("released", "accepted")
+ANSWERABLE = ("released", "accepted", "countered")
 
 
 def person(session: Session, *, principal: Principal) -> User | None:
@@ -152,10 +153,13 @@ def firm_desk(session: Session, *, principal: Principal) -> FirmDesk:
     by_state = dict(session.execute(own).all())
     own_side, other_side = own_acceptance(principal)
     open_to_us = sa.and_(Proposal.state.in_(ANSWERABLE), _is_party(principal))
+    own_counter = _own_counter(principal)
     counts = session.execute(
         sa.select(
-            sa.func.count().filter(sa.and_(open_to_us, own_side.is_(None))),
-            sa.func.count().filter(sa.and_(open_to_us, own_side.is_not(None), other_side.is_(None))),
+            sa.func.count().filter(sa.and_(open_to_us, own_side.is_(None), ~own_counter)),
+            sa.func.count().filter(
+                sa.and_(open_to_us, sa.or_(own_counter, sa.and_(own_side.is_not(None), other_side.is_(None))))
+            ),
         ).select_from(Proposal)
     ).one()
     return FirmDesk(
@@ -173,6 +177,12 @@ def own_acceptance(principal: Principal) -> tuple[sa.ColumnElement[dt.datetime],
         sa.case((sells, Proposal.seller_accepted_at), else_=Proposal.buyer_accepted_at),
         sa.case((sells, Proposal.buyer_accepted_at), else_=Proposal.seller_accepted_at),
     )
+
+
+def _own_counter(principal: Principal) -> sa.ColumnElement[bool]:
+    """Whether a counter-offer of the asker's own side waits for the other."""
+    own = sa.case((Proposal.seller_firm_id == principal.firm_id, Side.SELLER.value), else_=Side.BUYER.value)
+    return sa.func.coalesce(sa.cast(Proposal.countered_by, sa.Text) == own, sa.false())
 
 
 def _is_party(principal: Principal) -> sa.ColumnElement[bool]:

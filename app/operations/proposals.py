@@ -24,6 +24,7 @@ from contracts.state import Actor, Guard, Subject, moves_from
 from market.periods import Period
 
 KNOWN_TO_PARTIES = ("released", "accepted", "countered", "agreed", "declined", "expired", "cancelled")
+SUBJECT = Subject.PROPOSAL
 WAITS = "waits for the other proposals of its bundle"
 
 
@@ -31,8 +32,9 @@ WAITS = "waits for the other proposals of its bundle"
 class PartyProposal:
     """What a party sees of a proposal.
 
-    `conditional`: it takes effect only together with others. `units` is over the whole window; `open_moves` are the
-    party's own.
+    `conditional`: it takes effect only together with others. `units` is over the whole window by the terms on offer,
+    `rate` the lots per period that were matched (a negotiated schedule may have fewer). `open_moves` are the party's
+    own.
     """
 
     id: uuid.UUID
@@ -55,6 +57,8 @@ class PartyProposal:
     state: str
     accepted_by_us: bool
     accepted_by_other: bool
+    countered_by_us: bool
+    countered_by_other: bool
     expires_at: dt.datetime | None
     terms: dict[str, Any]
     terms_hash: str
@@ -82,7 +86,7 @@ def visible_proposals(principal: Principal) -> sa.Select[Proposal]:
 
 def find_proposal(session: Session, *, principal: Principal, proposal_id: uuid.UUID) -> PartyProposal:
     """:raises NotFound: the asker's firm knows of no such proposal."""
-    return party_views(session, principal=principal, proposals=[_find(session, principal, proposal_id)])[0]
+    return party_views(session, principal=principal, proposals=[find_row(session, principal, proposal_id)])[0]
 
 
 def party_views(session: Session, *, principal: Principal, proposals: Sequence[Proposal]) -> list[PartyProposal]:
@@ -121,7 +125,7 @@ def _view(proposal: Proposal, side: Actor, conditional: bool, contract_id: uuid.
         first_period=proposal.first_period,
         last_period=proposal.last_period,
         rate=proposal.rate,
-        units=units_of(proposal),
+        units=_units_on_offer(proposal),
         price_ex_works=proposal.price_ex_works,
         freight=proposal.freight,
         price_delivered=proposal.price_delivered,
@@ -130,18 +134,28 @@ def _view(proposal: Proposal, side: Actor, conditional: bool, contract_id: uuid.
         state=proposal.state,
         accepted_by_us=ours,
         accepted_by_other=other,
+        countered_by_us=proposal.countered_by == side,
+        countered_by_other=proposal.countered_by not in {None, side},
         expires_at=proposal.expires_at,
         terms=proposal.terms or {},
         terms_hash=proposal.terms_hash,
         contract_id=contract_id,
         version=proposal.version,
-        open_moves=_open_moves(proposal, side),
+        open_moves=open_moves(proposal, side),
     )
 
 
 def units_of(proposal: Proposal) -> Decimal:
     """Units of the product over the whole window."""
     return proposal.rate * periods_of(proposal) * proposal.grade.product.lot
+
+
+def _units_on_offer(proposal: Proposal) -> Decimal:
+    schedule = (proposal.terms or {}).get("schedule")
+    if schedule is None:
+        return units_of(proposal)
+    lots: int = sum(line["lots"] for line in schedule)
+    return lots * proposal.grade.product.lot
 
 
 def periods_of(proposal: Proposal) -> int:
@@ -160,14 +174,14 @@ def accept(
     :raises NotFound: the asker's firm knows of no such proposal.
     :raises Conflict: it is not on offer any more, has other terms, or was accepted by this side before.
     """
-    proposal, members = _lock(session, principal, proposal_id)
+    proposal, members = lock(session, principal, proposal_id)
     side = side_of(principal, proposal)
-    _still_running(proposal, now)
+    still_running(proposal, now)
     mine, theirs = proposal.seller_accepted_at, proposal.buyer_accepted_at
     if side is Actor.BUYER:
         mine, theirs = theirs, mine
     if mine is not None and proposal.state == "accepted":
-        raise Conflict("your side has accepted already", open_moves=_open_moves(proposal, side))
+        raise Conflict("your side has accepted already", open_moves=open_moves(proposal, side))
     guards = {Guard.CURRENT_VERSION_HASH} if terms_hash == proposal.terms_hash else set()
     if theirs is None:
         moves.make(session, proposal, "accept", acting_as=side, principal=principal, guards=guards, now=now)
@@ -199,7 +213,7 @@ def decline(
     :raises Conflict: it has ended already.
     :raises Refused: the reason code is none of the list for declining.
     """
-    proposal, members = _lock(session, principal, proposal_id)
+    proposal, members = lock(session, principal, proposal_id)
     moves.make(
         session,
         proposal,
@@ -217,30 +231,45 @@ def decline(
     return party_views(session, principal=principal, proposals=[proposal])[0]
 
 
-def _find(session: Session, principal: Principal, proposal_id: uuid.UUID) -> Proposal:
+def find_row(session: Session, principal: Principal, proposal_id: uuid.UUID) -> Proposal:
+    """:raises NotFound: the asker's firm knows of no such proposal."""
     found: Proposal | None = session.scalar(visible_proposals(principal).where(Proposal.id == proposal_id))
     if found is None:
         raise NotFound("no such proposal")
     return found
 
 
-def _lock(session: Session, principal: Principal, proposal_id: uuid.UUID) -> tuple[Proposal, list[Proposal]]:
-    if not principal.may(Permission.PROPOSAL_DECIDE):
+def may_decide(principal: Principal) -> bool:
+    """Whether the asker speaks for a party."""
+    return principal.may(Permission.PROPOSAL_DECIDE)
+
+
+def lock(session: Session, principal: Principal, proposal_id: uuid.UUID) -> tuple[Proposal, list[Proposal]]:
+    """A proposal of the asker's firm and its whole bundle, locked until the transaction ends.
+
+    :raises Forbidden: the asker does not decide on proposals.
+    :raises NotFound: the asker's firm knows of no such proposal.
+    """
+    if not may_decide(principal):
         raise Forbidden("deciding on a proposal is for the traders of its parties")
-    proposal = _find(session, principal, proposal_id)
+    proposal = find_row(session, principal, proposal_id)
     return proposal, bundles.lock(session, proposal.bundle_id)
 
 
-def _still_running(proposal: Proposal, now: dt.datetime) -> None:
+def still_running(proposal: Proposal, now: dt.datetime) -> None:
+    """:raises Conflict: the proposal's time is over, though its timer has not come round yet."""
     if proposal.state not in bundles.ENDED and proposal.expires_at is not None and proposal.expires_at <= now:
         raise Conflict(f"the proposal ran out at {proposal.expires_at.isoformat()}")
 
 
-def _open_moves(proposal: Proposal, side: Actor) -> tuple[str, ...]:
-    """The party's moves as far as it can make them now: a side accepts once, and counters are not taken yet."""
-    found = {row.move for row in moves_from(Subject.PROPOSAL, proposal.state, side)} & {"accept", "decline"}
+def open_moves(proposal: Proposal, side: Actor) -> tuple[str, ...]:
+    """A party's moves as far as it can make them now: a side accepts once, and answers only the other's counter."""
+    found = {row.move for row in moves_from(SUBJECT, proposal.state, side)}
     accepted = proposal.seller_accepted_at if side is Actor.SELLER else proposal.buyer_accepted_at
-    return tuple(sorted(found - {"accept"} if accepted is not None else found))
+    if accepted is not None:
+        found.discard("accept")
+    found -= {"take_counter", "reject_counter"} if proposal.countered_by == side else {"withdraw_counter"}
+    return tuple(sorted(found))
 
 
 def _note_acceptance(proposal: Proposal, principal: Principal, side: Actor, now: dt.datetime) -> None:
@@ -286,3 +315,4 @@ def _agree(
         )
         session.flush()
         contracts.conclude(session, member, now=now)
+        bundles.keep_agreed_volume(session, member)

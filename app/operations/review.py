@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, attributes, selectinload
 from app.auth import Principal
 from app.errors import Conflict, Forbidden, NotFound, Refused
 from app.models import Grade, Proposal, ReviewAction, ReviewDecision, ReviewStep, Round, Run
-from app.operations import bundles, moves
+from app.operations import bundles, moves, proposal_versions
 from app.operations.contract_terms import PARTS, affiliates_of, freeze_terms
 from app.permissions import Permission
 from contracts.state import Actor, Guard, Subject, moves_from
@@ -285,6 +285,7 @@ def _release(session: Session, members: Sequence[Proposal], now: dt.datetime) ->
             if member.expires_at is not None and member.expires_at <= now:
                 raise Conflict(f"the time to review the proposal ran out at {member.expires_at.isoformat()}")
             freeze_terms(member, affiliates=affiliates)
+            proposal_versions.put_on_offer(session, member, now=now)
             member.expires_at = now + dt.timedelta(days=member.run.round.proposal_days)
 
 

@@ -136,7 +136,6 @@ def _versions() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_proposal_version")),
         sa.UniqueConstraint("proposal_id", "number", name=op.f("uq_proposal_version_proposal_id_number")),
-        sa.UniqueConstraint("proposal_id", "terms_hash", name=op.f("uq_proposal_version_proposal_id_terms_hash")),
     )
     for name, state in (("one_open", "open"), ("one_on_offer", "on_offer")):
         op.create_index(
