@@ -11,7 +11,9 @@ from app.api import (
     contracts,
     docs,
     firms,
+    notifications,
     limits,
+    negotiation,
     offer_imports,
     offers,
     proposals,
@@ -21,6 +23,7 @@ from app.api import (
     runs,
     users,
     versions,
+    webhooks,
 )
 from app.api.conventions import make_api
 
@@ -37,10 +40,14 @@ BLUEPRINTS = (
     limits.blueprint,
     review.blueprint,
     proposals.blueprint,
+    negotiation.blueprint,
+    negotiation.in_review,
     contracts.blueprint,
     contracts.states,
     changes.blueprint,
     audit.blueprint,
+    *notifications.BLUEPRINTS,
+    webhooks.blueprint,
 )
 
 

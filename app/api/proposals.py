@@ -1,4 +1,4 @@
-"""Proposals as their parties see them: read, accepted, declined."""
+"""Proposals as their parties see them: read, accepted, declined. Counter-offers are in `negotiation`."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ class ProposalSchema(DealSchema):
     )
     accepted_by_us = ma.fields.Boolean(required=True)
     accepted_by_other = ma.fields.Boolean(required=True)
+    countered_by_us = ma.fields.Boolean(required=True)
+    countered_by_other = ma.fields.Boolean(required=True)
+    version = ma.fields.Integer(
+        required=True, metadata={"description": "Counts its changes; a counter-offer names the one it has seen"}
+    )
     expires_at = Timestamp(required=True, allow_none=True)
     terms = ma.fields.Dict(keys=ma.fields.String(), required=True)
     terms_hash = ma.fields.String(required=True)
@@ -83,7 +88,7 @@ def list_proposals(arguments: dict[str, Any]) -> Page[dict[str, Any]]:
 @blueprint.response(200, ProposalSchema)
 def get_proposal(proposal_id: uuid.UUID) -> dict[str, Any]:
     """One proposal with its terms."""
-    return _answer(proposals.find_proposal(session(), principal=principal(), proposal_id=proposal_id))
+    return answer(proposals.find_proposal(session(), principal=principal(), proposal_id=proposal_id))
 
 
 @blueprint.post("/<uuid:proposal_id>/accept")
@@ -94,7 +99,7 @@ def get_proposal(proposal_id: uuid.UUID) -> dict[str, Any]:
 @blueprint.response(200, ProposalSchema)
 def accept(acceptance: dict[str, Any], proposal_id: uuid.UUID) -> dict[str, Any]:
     """Accept the terms for your side. When everybody in the bundle has, the contract is made."""
-    return _answer(
+    return answer(
         proposals.accept(session(), principal=principal(), proposal_id=proposal_id, now=clock(), **acceptance)
     )
 
@@ -107,10 +112,11 @@ def accept(acceptance: dict[str, Any], proposal_id: uuid.UUID) -> dict[str, Any]
 @blueprint.response(200, ProposalSchema)
 def decline(refusal: dict[str, Any], proposal_id: uuid.UUID) -> dict[str, Any]:
     """Decline: the proposal and its bundle end, and the volume is for sale again."""
-    return _answer(proposals.decline(session(), principal=principal(), proposal_id=proposal_id, now=clock(), **refusal))
+    return answer(proposals.decline(session(), principal=principal(), proposal_id=proposal_id, now=clock(), **refusal))
 
 
-def _answer(view: PartyProposal) -> dict[str, Any]:
+def answer(view: PartyProposal) -> dict[str, Any]:
+    """The proposal as the asker's firm sees it, with its ETag."""
     show_version("proposal", view.id, view.version, principal().firm_id)
     return _shown(view)
 
