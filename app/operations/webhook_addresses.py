@@ -11,6 +11,7 @@ import ipaddress
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -34,6 +35,27 @@ KINDS: Sequence[tuple[Callable[[Address], bool], str]] = (
 )
 
 
+class UrlFault(StrEnum):
+    """What is wrong with a URL; pages have a sentence for each."""
+
+    LENGTH = "length"
+    CHARACTERS = "characters"
+    FORM = "form"
+    SCHEME = "scheme"
+    HOST = "host"
+    CREDENTIALS = "credentials"
+    FRAGMENT = "fragment"
+    INSIDE = "inside"
+
+
+class UrlRefused(Refused):
+    """A URL that cannot be a receiver's; `fault` says why in one word."""
+
+    def __init__(self, fault: UrlFault, message: str) -> None:
+        super().__init__(message, field="url")
+        self.fault = fault
+
+
 class AddressRefused(MarketError):
     """The name leads nowhere, or to where no webhook goes; the message says which address and why."""
 
@@ -51,35 +73,35 @@ class Target:
 def target_of(url: str, *, loopback: bool = False) -> Target:
     """Read a receiver's URL. Plain http is for this machine only, and only where `loopback` allows it.
 
-    :raises Refused: not an https URL of a host, with credentials or a fragment, too long, or not for webhooks.
+    :raises UrlRefused: not an https URL of a host, with credentials or a fragment, too long, or not for webhooks.
     """
     if len(url) > LONGEST_URL:
-        raise Refused(f"the URL has {len(url)} characters; expected at most {LONGEST_URL}", field="url")
+        raise UrlRefused(UrlFault.LENGTH, f"the URL has {len(url)} characters; expected at most {LONGEST_URL}")
     if not url.isascii() or any(character.isspace() or not character.isprintable() for character in url):
-        raise Refused("the URL holds blanks or characters beyond ASCII; expected them encoded", field="url")
+        raise UrlRefused(UrlFault.CHARACTERS, "the URL holds blanks or characters beyond ASCII; expected them encoded")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
-        raise Refused(f"{url!r} is no URL ({error}); expected https://host/path", field="url") from error
+        raise UrlRefused(UrlFault.FORM, f"{url!r} is no URL ({error}); expected https://host/path") from error
     _check_form(parts, host, loopback=loopback)
     tls = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if (literal := _literal(host)) is not None and (why := why_not(literal, loopback=loopback)):
-        raise Refused(f"{host} is {why}; expected an address on the internet", field="url")
+        raise UrlRefused(UrlFault.INSIDE, f"{host} is {why}; expected an address on the internet")
     return Target(host=host, port=port or (443 if tls else 80), path=path, tls=tls)
 
 
 def _check_form(parts: SplitResult, host: str, *, loopback: bool) -> None:
     is_here = host == "localhost" or ((literal := _literal(host)) is not None and literal.is_loopback)
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback and is_here):
-        raise Refused(f"the URL begins with {parts.scheme or 'nothing'}:; expected https:", field="url")
+        raise UrlRefused(UrlFault.SCHEME, f"the URL begins with {parts.scheme or 'nothing'}:; expected https:")
     if not host:
-        raise Refused("the URL names no host; expected https://host/path", field="url")
+        raise UrlRefused(UrlFault.HOST, "the URL names no host; expected https://host/path")
     if parts.username is not None or parts.password is not None:
-        raise Refused("the URL holds a name or a password; expected none, messages are signed", field="url")
+        raise UrlRefused(UrlFault.CREDENTIALS, "the URL holds a name or a password; expected none: messages are signed")
     if parts.fragment:
-        raise Refused("the URL has a fragment, which is never sent; expected none", field="url")
+        raise UrlRefused(UrlFault.FRAGMENT, "the URL has a fragment, which is never sent; expected none")
 
 
 def checked_addresses(target: Target, *, loopback: bool = False, resolve: Resolver = socket.getaddrinfo) -> list[str]:
