@@ -10,16 +10,16 @@ from flask import request
 from app.api.conventions import ApiBlueprint
 from app.api.idempotency import idempotent
 from app.api.negotiation_schemas import (
-    AnswerSchema,
+    CounterAnswerSchema,
+    CounterRejectSchema,
+    CounterRoomSchema,
     CounterSchema,
-    MessageSchema,
-    NewMessageSchema,
-    ReadSchema,
-    RejectSchema,
-    RoomSchema,
-    TakeSchema,
-    ThreadSchema,
-    VersionsSchema,
+    CounterTakeSchema,
+    NewProposalMessageSchema,
+    ProposalMessageSchema,
+    ProposalReadSchema,
+    ProposalThreadSchema,
+    ProposalVersionsSchema,
     changes_of,
     shown_room,
     shown_version,
@@ -44,7 +44,7 @@ in_review = ApiBlueprint(
 @blueprint.get("/<uuid:proposal_id>/versions")
 @requires(Permission.PROPOSAL_READ)
 @refuses(blueprint, 404)
-@blueprint.response(200, VersionsSchema)
+@blueprint.response(200, ProposalVersionsSchema)
 def list_versions(proposal_id: uuid.UUID) -> dict[str, Any]:
     """All versions of the terms, the released one first, each with what it changes."""
     who = principal()
@@ -56,7 +56,7 @@ def list_versions(proposal_id: uuid.UUID) -> dict[str, Any]:
 @blueprint.get("/<uuid:proposal_id>/counters/room")
 @requires(Permission.PROPOSAL_DECIDE)
 @refuses(blueprint, 404)
-@blueprint.response(200, RoomSchema)
+@blueprint.response(200, CounterRoomSchema)
 def get_room(proposal_id: uuid.UUID) -> dict[str, Any]:
     """What your firm may ask for in a counter-offer: its own limits, and the terms that are negotiable."""
     return shown_room(counters.what_may_change(session(), principal=principal(), proposal_id=proposal_id))
@@ -87,7 +87,7 @@ def counter(asked: dict[str, Any], proposal_id: uuid.UUID) -> dict[str, Any]:
 @blueprint.post("/<uuid:proposal_id>/counters/take")
 @requires(Permission.PROPOSAL_DECIDE)
 @idempotent
-@blueprint.arguments(TakeSchema)
+@blueprint.arguments(CounterTakeSchema)
 @refuses(blueprint, 404, 409, 422)
 @blueprint.response(200, ProposalSchema)
 def take(given: dict[str, Any], proposal_id: uuid.UUID) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def take(given: dict[str, Any], proposal_id: uuid.UUID) -> dict[str, Any]:
 @blueprint.post("/<uuid:proposal_id>/counters/reject")
 @requires(Permission.PROPOSAL_DECIDE)
 @idempotent
-@blueprint.arguments(RejectSchema)
+@blueprint.arguments(CounterRejectSchema)
 @refuses(blueprint, 404, 409, 422)
 @blueprint.response(200, ProposalSchema)
 def reject(given: dict[str, Any], proposal_id: uuid.UUID) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def reject(given: dict[str, Any], proposal_id: uuid.UUID) -> dict[str, Any]:
 @blueprint.post("/<uuid:proposal_id>/counters/withdraw")
 @requires(Permission.PROPOSAL_DECIDE)
 @idempotent
-@blueprint.arguments(AnswerSchema)
+@blueprint.arguments(CounterAnswerSchema)
 @refuses(blueprint, 404, 409, 422)
 @blueprint.response(200, ProposalSchema)
 def withdraw(given: dict[str, Any], proposal_id: uuid.UUID) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def withdraw(given: dict[str, Any], proposal_id: uuid.UUID) -> dict[str, Any]:
 @blueprint.get("/<uuid:proposal_id>/messages")
 @requires(Permission.PROPOSAL_READ)
 @refuses(blueprint, 404)
-@blueprint.response(200, ThreadSchema)
+@blueprint.response(200, ProposalThreadSchema)
 def list_messages(proposal_id: uuid.UUID) -> Thread:
     """The thread of the two parties, oldest first. Reading it marks nothing as read."""
     return messages.thread(session(), principal=principal(), proposal_id=proposal_id)
@@ -129,9 +129,9 @@ def list_messages(proposal_id: uuid.UUID) -> Thread:
 @blueprint.post("/<uuid:proposal_id>/messages")
 @requires(Permission.PROPOSAL_DECIDE)
 @idempotent
-@blueprint.arguments(NewMessageSchema)
+@blueprint.arguments(NewProposalMessageSchema)
 @refuses(blueprint, 404, 409, 422)
-@blueprint.response(201, MessageSchema)
+@blueprint.response(201, ProposalMessageSchema)
 def write_message(given: dict[str, Any], proposal_id: uuid.UUID) -> MessageView:
     """Write to the other party. The platform's reviewers can read it, and nobody can take it back."""
     return messages.write(session(), principal=principal(), proposal_id=proposal_id, now=clock(), **given)
@@ -139,9 +139,9 @@ def write_message(given: dict[str, Any], proposal_id: uuid.UUID) -> MessageView:
 
 @blueprint.post("/<uuid:proposal_id>/messages/read")
 @requires(Permission.PROPOSAL_DECIDE)
-@blueprint.arguments(ReadSchema)
+@blueprint.arguments(ProposalReadSchema)
 @refuses(blueprint, 404, 422)
-@blueprint.response(200, ThreadSchema)
+@blueprint.response(200, ProposalThreadSchema)
 def mark_read(given: dict[str, Any], proposal_id: uuid.UUID) -> Thread:
     """Note how far your firm has read; the other side sees it."""
     return messages.mark_read(session(), principal=principal(), proposal_id=proposal_id, now=clock(), **given)
@@ -150,7 +150,7 @@ def mark_read(given: dict[str, Any], proposal_id: uuid.UUID) -> Thread:
 @in_review.get("/proposals/<uuid:proposal_id>/versions")
 @requires(Permission.REVIEW_READ)
 @refuses(in_review, 404)
-@in_review.response(200, VersionsSchema)
+@in_review.response(200, ProposalVersionsSchema)
 def list_versions_in_review(proposal_id: uuid.UUID) -> dict[str, Any]:
     """All versions of the terms of a proposal, for staff."""
     who = principal()
@@ -162,7 +162,7 @@ def list_versions_in_review(proposal_id: uuid.UUID) -> dict[str, Any]:
 @in_review.get("/proposals/<uuid:proposal_id>/messages")
 @requires(Permission.SEALED_READ)
 @refuses(in_review, 404)
-@in_review.response(200, ThreadSchema)
+@in_review.response(200, ProposalThreadSchema)
 def list_messages_in_review(proposal_id: uuid.UUID) -> Thread:
     """What the parties of a proposal wrote to each other, for staff in review; the look is logged."""
     return messages.thread_for_review(

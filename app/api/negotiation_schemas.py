@@ -15,7 +15,7 @@ from contracts.counter import POINTERS, Changes, Difference, Measure, price_from
 from market.periods import Period
 
 
-class ScheduleLineSchema(ma.Schema):
+class CounterLineSchema(ma.Schema):
     """Lots of one period."""
 
     period = Text(required=True, most=7)
@@ -36,7 +36,7 @@ class CounterSchema(ma.Schema):
         metadata={"examples": [{"kind": "fixed", "amount": "76500"}]},
     )
     schedule = ma.fields.List(
-        ma.fields.Nested(ScheduleLineSchema), load_default=[], validate=ma.validate.Length(max=120)
+        ma.fields.Nested(CounterLineSchema), load_default=[], validate=ma.validate.Length(max=120)
     )
     delivery_site_id = ma.fields.UUID(load_default=None)
     numbers = ma.fields.Dict(
@@ -49,25 +49,25 @@ class CounterSchema(ma.Schema):
     expires_at = Timestamp(load_default=None, metadata={"description": "Three days from now, if nothing is said"})
 
 
-class AnswerSchema(ma.Schema):
+class CounterAnswerSchema(ma.Schema):
     """Which counter is answered: the hash of its terms."""
 
     terms_hash = ma.fields.String(required=True, validate=ma.validate.Regexp(r"^[0-9a-f]{64}\Z"))
 
 
-class TakeSchema(AnswerSchema):
+class CounterTakeSchema(CounterAnswerSchema):
     """`accept` accepts the new version at once for the own side."""
 
     accept = ma.fields.Boolean(load_default=False)
 
 
-class RejectSchema(AnswerSchema):
+class CounterRejectSchema(CounterAnswerSchema):
     """The message goes to the thread of the proposal."""
 
     message = Text(load_default=None, allow_none=True, most=LONGEST_MESSAGE)
 
 
-class DifferenceSchema(ma.Schema):
+class TermsDifferenceSchema(ma.Schema):
     """One place of the terms that a version changes, with its name, and how its values are read."""
 
     pointer = ma.fields.String(required=True)
@@ -79,7 +79,7 @@ class DifferenceSchema(ma.Schema):
     new = ma.fields.Raw(required=True, allow_none=True)
 
 
-class VersionSchema(ma.Schema):
+class ProposalVersionSchema(ma.Schema):
     """One version of the terms. Counters carry their side, their differences to the version they answer, their end."""
 
     number = ma.fields.Integer(required=True)
@@ -88,18 +88,18 @@ class VersionSchema(ma.Schema):
     by_user_id = ma.fields.UUID(required=True, allow_none=True)
     terms = ma.fields.Dict(keys=ma.fields.String(), required=True)
     terms_hash = ma.fields.String(required=True)
-    differences = ma.fields.List(ma.fields.Nested(DifferenceSchema), required=True)
+    differences = ma.fields.List(ma.fields.Nested(TermsDifferenceSchema), required=True)
     message = ma.fields.String(required=True, allow_none=True)
     created_at = Timestamp(required=True)
     expires_at = Timestamp(required=True, allow_none=True)
     answered_at = Timestamp(required=True, allow_none=True)
 
 
-class VersionsSchema(ma.Schema):
-    items = ma.fields.List(ma.fields.Nested(VersionSchema), required=True)
+class ProposalVersionsSchema(ma.Schema):
+    items = ma.fields.List(ma.fields.Nested(ProposalVersionSchema), required=True)
 
 
-class RoomLineSchema(ma.Schema):
+class CounterRoomLineSchema(ma.Schema):
     """Lots of a period on offer, and from least to most what a counter may say."""
 
     period = ma.fields.String(required=True)
@@ -108,24 +108,24 @@ class RoomLineSchema(ma.Schema):
     most_lots = ma.fields.Integer(required=True)
 
 
-class PlaceSchema(ma.Schema):
+class CounterPlaceSchema(ma.Schema):
     site_id = ma.fields.UUID(required=True)
     place = ma.fields.String(required=True)
 
 
-class RoomSchema(ma.Schema):
+class CounterRoomSchema(ma.Schema):
     """Your own limits for a counter-offer; prices in CNY per unit ex works. The other side is not told them."""
 
     least_price = DecimalText(required=True, allow_none=True)
     most_price = DecimalText(required=True, allow_none=True)
-    schedule = ma.fields.List(ma.fields.Nested(RoomLineSchema), required=True)
+    schedule = ma.fields.List(ma.fields.Nested(CounterRoomLineSchema), required=True)
     schedule_fixed = ma.fields.String(required=True, allow_none=True, metadata={"description": "Why it is, if it is"})
-    places = ma.fields.List(ma.fields.Nested(PlaceSchema), required=True)
+    places = ma.fields.List(ma.fields.Nested(CounterPlaceSchema), required=True)
     numbers = ma.fields.Dict(keys=ma.fields.String(), values=ma.fields.String(), required=True)
     latest_expiry = Timestamp(required=True, allow_none=True)
 
 
-class MessageSchema(ma.Schema):
+class ProposalMessageSchema(ma.Schema):
     """What one party wrote to the other; `read` says whether the other side has read it."""
 
     number = ma.fields.Integer(required=True)
@@ -137,17 +137,17 @@ class MessageSchema(ma.Schema):
     read = ma.fields.Boolean(required=True)
 
 
-class ThreadSchema(ma.Schema):
-    messages = ma.fields.List(ma.fields.Nested(MessageSchema), required=True)
+class ProposalThreadSchema(ma.Schema):
+    messages = ma.fields.List(ma.fields.Nested(ProposalMessageSchema), required=True)
     unread = ma.fields.Integer(required=True)
     may_write = ma.fields.Boolean(required=True)
 
 
-class NewMessageSchema(ma.Schema):
+class NewProposalMessageSchema(ma.Schema):
     body = Text(required=True, most=LONGEST_MESSAGE)
 
 
-class ReadSchema(ma.Schema):
+class ProposalReadSchema(ma.Schema):
     """All messages up to and including this number are read."""
 
     until = ma.fields.Integer(required=True, strict=True, validate=ma.validate.Range(1, 2**31 - 1))
@@ -166,7 +166,7 @@ def changes_of(asked: dict[str, Any]) -> Changes:
 
 
 def shown_version(view: VersionView) -> dict[str, Any]:
-    own = {name: getattr(view, name) for name in VersionSchema().fields if name != "differences"}
+    own = {name: getattr(view, name) for name in ProposalVersionSchema().fields if name != "differences"}
     return own | {"differences": [_shown_difference(one) for one in view.differences]}
 
 
