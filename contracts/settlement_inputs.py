@@ -146,6 +146,18 @@ class SupplyOrPayInputs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class YearInputs:
+    """All years of a contract up to the one told, in order; a rule is None where the contract has none."""
+
+    kind: ClassVar[str] = "year"
+    lot: Lot
+    take_or_pay: TakeOrPay | None
+    supply_or_pay: SupplyOrPay | None
+    taken: tuple[YearTaken, ...]
+    supplied: tuple[YearSupplied, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaidPart:
     """A part of an invoice and the day it was paid."""
 
@@ -168,12 +180,12 @@ class InterestInputs:
 Inputs = MonthInputs | LateInputs | TakeOrPayInputs | SupplyOrPayInputs | InterestInputs
 
 
-def inputs_text(inputs: Inputs) -> str:
+def inputs_text(inputs: Inputs | YearInputs) -> str:
     """The one JSON text of the inputs (RFC 8785 form; decimals, days and periods as strings)."""
     return canonical.canonical_text(canonical.to_plain(inputs))
 
 
-def inputs_hash(inputs: Inputs) -> str:
+def inputs_hash(inputs: Inputs | YearInputs) -> str:
     """SHA-256 of the canonical JSON in UTF-8, 64 hexadecimal digits."""
     return hashlib.sha256(inputs_text(inputs).encode()).hexdigest()
 
@@ -184,6 +196,11 @@ def inputs_from_text(text: str) -> Inputs:
     :raises BadInput: a member is missing, unknown or of another kind; the fault names its place.
     """
     return cast("Inputs", canonical.from_plain(Inputs, canonical.read_json(text)))
+
+
+def year_from_text(text: str) -> YearInputs:
+    """The inputs of a year's statement; raises as `inputs_from_text`."""
+    return cast("YearInputs", canonical.from_plain(YearInputs, canonical.read_json(text)))
 
 
 def settle(inputs: Inputs) -> Invoice:

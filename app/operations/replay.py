@@ -1,0 +1,224 @@
+"""Every stored invoice and statement computed again from its stored inputs, and its inputs compared with the facts.
+
+The first must always come out: the same inputs give the same cents. The second tells which fixing, assay, delivery or
+version of the terms has changed since, and so why a correction follows.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, selectinload
+
+from app.models import Consignment, Invoice, InvoiceConsignment, YearStatement
+from app.operations import fixings
+from app.operations.invoicing import assays_used, reference_of
+from app.operations.statements import outcome_of
+from contracts.price_formula import PriceFormula
+from contracts.quality import UmpireNeeded
+from contracts.settlement import Invoice as Told
+from contracts.settlement_inputs import (
+    FixingUsed,
+    MonthInputs,
+    inputs_from_text,
+    inputs_hash,
+    settle,
+    year_from_text,
+)
+from contracts.terms import terms_hash
+from contracts.wording import Text
+from contracts.year_statement import year_told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """One invoice or statement computed again: what came out otherwise, and which facts have changed since."""
+
+    contract: str
+    document: str
+    differences: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """How many documents were computed again, and those with something to say."""
+
+    count: int
+    found: tuple[Replayed, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether every document came out to the cent."""
+        return not any(one.differences for one in self.found)
+
+
+def replay(session: Session, *, contract_id: uuid.UUID | None = None) -> Replay:
+    """Compute all invoices and statements again, of one contract or of all."""
+    count, found = 0, []
+    for one in _replayed(session, contract_id):
+        count += 1
+        if one.differences or one.changed:
+            found.append(one)
+    return Replay(count=count, found=tuple(found))
+
+
+def _replayed(session: Session, contract_id: uuid.UUID | None) -> Iterator[Replayed]:
+    invoices = (
+        sa.select(Invoice)
+        .options(
+            selectinload(Invoice.contract),
+            selectinload(Invoice.lines),
+            selectinload(Invoice.consignments)
+            .selectinload(InvoiceConsignment.consignment)
+            .options(selectinload(Consignment.assays), selectinload(Consignment.call_off)),
+        )
+        .order_by(Invoice.contract_id, Invoice.number)
+    )
+    years = sa.select(YearStatement).options(selectinload(YearStatement.contract))
+    years = years.order_by(YearStatement.contract_id, YearStatement.year, YearStatement.revision)
+    if contract_id is not None:
+        invoices, years = (
+            invoices.where(Invoice.contract_id == contract_id),
+            years.where(YearStatement.contract_id == contract_id),
+        )
+    newest = _newest(session, contract_id)
+    for invoice in session.scalars(invoices).yield_per(200):
+        yield _invoice(session, invoice, is_newest=newest.get((invoice.contract_id, invoice.period)) == invoice.number)
+    for statement in session.scalars(years).yield_per(200):
+        yield _year(statement)
+
+
+def _newest(session: Session, contract_id: uuid.UUID | None) -> dict[tuple[uuid.UUID, str], int]:
+    """The last invoice of each delivery month: the one whose inputs are to be those of today."""
+    query = sa.select(Invoice.contract_id, Invoice.period, sa.func.max(Invoice.number)).where(
+        Invoice.inputs["kind"].astext == MonthInputs.kind
+    )
+    if contract_id is not None:
+        query = query.where(Invoice.contract_id == contract_id)
+    return {
+        (one, period): number
+        for one, period, number in session.execute(query.group_by(Invoice.contract_id, Invoice.period))
+    }
+
+
+def _invoice(session: Session, invoice: Invoice, *, is_newest: bool) -> Replayed:
+    inputs = inputs_from_text(json.dumps(invoice.inputs))
+    differences = []
+    if inputs_hash(inputs) != invoice.inputs_hash:
+        differences.append(f"inputs: hash {inputs_hash(inputs)}, stored {invoice.inputs_hash}")
+    differences += _differences(invoice, settle(inputs))
+    changed: list[str] = []
+    if isinstance(inputs, MonthInputs):
+        if terms_hash(inputs.terms) != invoice.terms_hash:
+            differences.append(f"terms: hash {terms_hash(inputs.terms)}, stored {invoice.terms_hash}")
+        changed += _changed_fixings(session, inputs)
+        if is_newest:
+            changed += _changed_goods(invoice, inputs)
+    return Replayed(
+        contract=invoice.contract.number,
+        document=f"invoice {invoice.number}",
+        differences=tuple(differences),
+        changed=tuple(changed),
+    )
+
+
+def _differences(invoice: Invoice, told: Told) -> list[str]:
+    """Where the amounts and steps computed now are not those stored."""
+    stored = [(line.name.value, line.lots, line.to_date, line.already, line.net, line.steps) for line in invoice.lines]
+    again = [
+        (line.name, line.lots, line.to_date, line.already, line.net, [_plain(step) for step in line.steps])
+        for line in told.lines
+    ]
+    found = [f"{name}: computed {now}, stored {then}" for name, now, then in _sums(invoice, told) if now != then]
+    if stored != again:
+        names = sorted({row[0] for row in stored} ^ {row[0] for row in again}) or [
+            old[0] for old, new in zip(stored, again, strict=True) if old != new
+        ]
+        found += [f"line {name}: computed otherwise than stored" for name in names]
+    return found
+
+
+def _sums(invoice: Invoice, told: Told) -> Sequence[tuple[str, object, object]]:
+    step = None if told.vat_step is None else _plain(told.vat_step)
+    return (
+        ("net", told.net, invoice.net),
+        ("VAT", told.vat, invoice.vat),
+        ("gross", told.gross, invoice.gross),
+        ("VAT step", step, invoice.vat_step),
+    )
+
+
+def _changed_fixings(session: Session, inputs: MonthInputs) -> list[str]:
+    """The fixings that are not any more what the invoice was made from; days told since are named, too."""
+    if not isinstance(inputs.terms.price, PriceFormula):
+        return []
+    now = {
+        (one.index, one.day): one
+        for one in fixings.used_for(session, terms=inputs.terms, month=inputs.month, on=inputs.on)
+    }
+    then = {(one.index, one.day): one for one in inputs.fixings}
+    found = []
+    for index, day in sorted(now.keys() | then.keys()):
+        was, is_ = then.get((index, day)), now.get((index, day))
+        if was != is_:
+            found.append(f"fixing {index} on {day}: invoiced with {_said(was)}, now {_said(is_)}")
+    return found
+
+
+def _said(one: FixingUsed | None) -> str:
+    if one is None:
+        return "none"
+    if one.value is None:
+        return "no publication"
+    return f"{one.value.normalize():f}" + (" (determined)" if one.determined else "")
+
+
+def _changed_goods(invoice: Invoice, inputs: MonthInputs) -> list[str]:
+    """The consignments whose lots or assays are not any more what the last invoice of their month was made from."""
+    stored = {one.reference: one for one in inputs.consignments}
+    found = []
+    for row in invoice.consignments:
+        call_off = row.consignment.call_off
+        was = stored[reference_of(call_off)]
+        if call_off.state == "rejected":
+            found.append(f"call-off {call_off.number}: invoiced, now rejected")
+            continue
+        lots = call_off.received_lots if row.is_final else call_off.shipped_lots
+        if was.lots != lots:
+            found.append(f"call-off {call_off.number}: invoiced with {was.lots} lots, now {lots}")
+        if was.assays is None:
+            continue
+        try:
+            assays = assays_used(inputs.terms, row.consignment.assays)
+        except UmpireNeeded as needed:
+            found.append(f"call-off {call_off.number}: {needed}")
+            continue
+        if assays != was.assays:
+            found.append(f"call-off {call_off.number}: assays are not those invoiced")
+    return found
+
+
+def _year(statement: YearStatement) -> Replayed:
+    inputs = year_from_text(json.dumps(statement.inputs))
+    differences = []
+    if inputs_hash(inputs) != statement.inputs_hash:
+        differences.append(f"inputs: hash {inputs_hash(inputs)}, stored {statement.inputs_hash}")
+    told = outcome_of(year_told(inputs))
+    differences += [
+        f"{name}: computed otherwise than stored" for name in told if told[name] != statement.outcome.get(name)
+    ]
+    return Replayed(
+        contract=statement.contract.number,
+        document=f"statement {statement.year}.{statement.revision}",
+        differences=tuple(differences),
+        changed=(),
+    )
+
+
+def _plain(text: Text) -> dict[str, str]:
+    return {"zh": text.zh, "en": text.en}
