@@ -10,6 +10,7 @@ from procrastinate import Blueprint, JobContext
 
 from app.clock import clock
 from app.jobs import night, outbox, webhooks
+from app.jobs.contract_timers import run_contract_timers
 from app.jobs.expiries import expire_all
 from app.jobs.queue import KEEPING, NAMESPACE, SENDING, SOLVING, queue_due, requeue_forgotten
 from app.jobs.transactions import transaction
@@ -18,6 +19,7 @@ from app.models import RoundKind
 
 NIGHT = "0 18 * * *"  # 02:00 in Shanghai
 EVERY_FIVE_MINUTES = "*/5 * * * *"
+EVERY_HOUR = "10 * * * *"  # days are what contracts count
 EVERY_TEN_SECONDS = "* * * * * */10"  # the seconds come last
 
 tasks = Blueprint()
@@ -68,6 +70,14 @@ def expire(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the q
     """End what has run out of time."""
     with _app(context).app_context():
         expire_all(now=clock())
+
+
+@tasks.periodic(cron=EVERY_HOUR)
+@tasks.task(name="contract_timers", queue=KEEPING, queueing_lock="contract_timers", pass_context=True)
+def time_contracts(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the queue tells the hour
+    """Fulfil and expire contracts, let late drafts of claims lapse, open and close reopeners."""
+    with _app(context).app_context():
+        run_contract_timers(now=clock())
 
 
 @tasks.periodic(cron=EVERY_TEN_SECONDS)
