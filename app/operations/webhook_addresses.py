@@ -23,6 +23,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[..., Sequence[tuple[Any, ...]]]
 # Global by some registries and yet not the internet: Azure's host service, relays of 6to4 (RFC 7526), local NAT64.
 NOT_FOR_US = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "192.88.99.0/24", "64:ff9b:1::/48")))
+UNICAST_SIX = ipaddress.ip_network("2000::/3")  # all of IPv6 that is given out for the internet (RFC 4291)
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # The first that fits names an address.
 KINDS: Sequence[tuple[Callable[[Address], bool], str]] = (
@@ -31,6 +32,7 @@ KINDS: Sequence[tuple[Callable[[Address], bool], str]] = (
     (lambda address: address.is_multicast, "multicast"),
     (lambda address: address.is_unspecified, "no address"),
     (lambda address: address.is_private or address.is_reserved or not address.is_global, "private or reserved"),
+    (lambda address: address.version == 6 and address not in UNICAST_SIX, "private or reserved"),
     (lambda address: any(address in network for network in NOT_FOR_US), "kept for the network itself"),
 )
 
