@@ -84,7 +84,7 @@ def test_a_party_sees_who_what_when_how_much_and_the_price(pair: tuple[FlaskClie
         assert proposal["side"] == side
         assert [proposal[name] for name in ("price_ex_works", "freight", "price_delivered")] == ["78", "4", "82"]
         assert [proposal[name] for name in ("rate", "quantity", "total_value")] == ["10", "40", "3280"]
-        assert proposal["open_moves"] == ["accept", "decline"]
+        assert proposal["open_moves"] == ["accept", "counter", "decline"]
         text = json.dumps(proposal)
         assert not [word for word in HIDDEN if f'"{word}' in text]
         assert proposal["terms"]["price"] == {"kind": "fixed", "amount": "78"}
@@ -135,7 +135,7 @@ def test_one_side_accepts_once_and_only_the_version_it_names(pair: tuple[FlaskCl
     assert accept(seller, proposal).status_code == 200
     again = accept(seller, proposal)
     assert again.status_code == 409
-    assert body(again)["open_moves"] == ["decline"]
+    assert body(again)["open_moves"] == ["counter", "decline"]
     assert accept(buyer, proposal | {"terms_hash": "0" * 64}).status_code == 409
     assert count(Contract) == 0
 
@@ -176,8 +176,8 @@ def test_after_its_time_a_proposal_expires_once_and_frees_the_volume(
     late = accept(buyer, proposal)
     assert late.status_code == 409
     assert "ran out" in body(late)["detail"]
-    assert expire_all(now=clock()) == {"offers": 0, "proposals": 1}
-    assert expire_all(now=clock()) == {"offers": 0, "proposals": 0}
+    assert expire_all(now=clock()) == {"offers": 0, "proposals": 1, "counters": 0}
+    assert expire_all(now=clock()) == {"offers": 0, "proposals": 0, "counters": 0}
     assert reserved() == 0
     assert body(buyer.get(f"/api/v1/proposals/{proposal['id']}"))["state"] == "expired"
 
@@ -198,7 +198,7 @@ def test_the_chain_becomes_contracts_together(own_app: Application) -> None:
     assert body(accept(miner, into))["state"] == "accepted"
     waiting = accept(processor, into)
     assert (waiting.status_code, body(waiting)["state"]) == (200, "accepted"), "the bundle is not complete"
-    assert body(waiting)["open_moves"] == ["decline"]
+    assert body(waiting)["open_moves"] == ["counter", "decline"]
     assert body(accept(maker, out))["state"] == "accepted"
     assert count(Contract) == 0
     assert body(accept(processor, out))["state"] == "agreed"
