@@ -11,6 +11,7 @@ from market.errors import MarketError
 from market.periods import Period
 
 from .clauses import NominationCalendar
+from .wording import Text
 
 
 class Zone(StrEnum):
@@ -24,6 +25,10 @@ class Zone(StrEnum):
 
 class NominationRefused(MarketError):
     """A nomination or its revision comes too early, too late or is too large for the zone the day is in."""
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        super().__init__(text.en)
 
 
 def zone(calendar: NominationCalendar, period: Period, today: dt.date) -> Zone:
@@ -59,13 +64,31 @@ def check_nomination(
     if now is Zone.OPEN:
         return
     if now is Zone.CLOSED:
-        raise NominationRefused(f"{period} on {today}; expected at most {calendar.forecast_months} months ahead")
+        most = calendar.forecast_months
+        raise NominationRefused(
+            Text(
+                f"{today} 为 {period} 提名过早，最多提前 {most} 个月",
+                f"{period} on {today}; expected at most {most} months ahead",
+            )
+        )
     if now is Zone.FIRM:
         firm = firm_from(calendar, period)
-        raise NominationRefused(f"{period} on {today}; firm since {firm}, expected no change any more")
+        raise NominationRefused(
+            Text(
+                f"{period} 自 {firm} 起已锁定，{today} 不可再变更",
+                f"{period} on {today}; firm since {firm}, expected no change any more",
+            )
+        )
     if nominated is None:
-        raise NominationRefused(f"{period} nominated on {today}; expected by {due}")
+        raise NominationRefused(
+            Text(f"{today} 提名 {period} 已过期限，最迟 {due}", f"{period} nominated on {today}; expected by {due}")
+        )
     swing = Fraction(calendar.revision_share) * nominated
     least, most = math.ceil(nominated - swing), math.floor(nominated + swing)
     if not least <= lots <= most:
-        raise NominationRefused(f"{lots} lots for {period} on {today}; expected {least} to {most} in the binding zone")
+        raise NominationRefused(
+            Text(
+                f"{today} 为 {period} 提名 {lots} 批；约束期内应为 {least} 至 {most} 批",
+                f"{lots} lots for {period} on {today}; expected {least} to {most} in the binding zone",
+            )
+        )

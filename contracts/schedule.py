@@ -59,7 +59,11 @@ class CallOffRefused(MarketError):
 
     def __init__(self, period: Period, lots: int, room: Room) -> None:
         self.period, self.lots, self.room = period, lots, room
-        super().__init__(f"{lots} lots called for {period}; expected at most {room.most} ({room.limit.en})")
+        self.text = Text(
+            f"{period} 要求 {lots} 批；最多还可要求 {room.most} 批（{room.limit.zh}）",
+            f"{lots} lots called for {period}; expected at most {room.most} ({room.limit.en})",
+        )
+        super().__init__(self.text.en)
 
 
 def cumulative_limits(schedule: Sequence[ScheduleLine], tolerance: Tolerance) -> tuple[tuple[int, int], ...]:

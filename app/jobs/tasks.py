@@ -10,7 +10,9 @@ from procrastinate import Blueprint, JobContext
 
 from app.clock import clock
 from app.jobs import night, outbox, webhooks
+from app.jobs.call_offs import run_call_off_timers
 from app.jobs.contract_timers import run_contract_timers
+from app.jobs.effects import advance_contracts
 from app.jobs.expiries import expire_all
 from app.jobs.queue import KEEPING, NAMESPACE, SENDING, SOLVING, queue_due, requeue_forgotten
 from app.jobs.transactions import transaction
@@ -78,6 +80,22 @@ def time_contracts(context: JobContext, timestamp: int) -> None:  # noqa: ARG001
     """Fulfil and expire contracts, let late drafts of claims lapse, open and close reopeners."""
     with _app(context).app_context():
         run_contract_timers(now=clock())
+
+
+@tasks.periodic(cron=EVERY_FIVE_MINUTES)
+@tasks.task(name="effects", queue=KEEPING, queueing_lock="effects", pass_context=True)
+def take_effect(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the queue tells the hour
+    """Print documents to sign, bring signed contracts into force, end amendments that nobody answered."""
+    with _app(context).app_context():
+        advance_contracts(now=clock())
+
+
+@tasks.periodic(cron=EVERY_FIVE_MINUTES)
+@tasks.task(name="call_off_timers", queue=KEEPING, queueing_lock="call_off_timers", pass_context=True)
+def keep_nomination_calendar(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the queue tells the hour
+    """Make due nominations firm, let due forecasts lapse, tell of overdue confirmations."""
+    with _app(context).app_context():
+        run_call_off_timers(now=clock())
 
 
 @tasks.periodic(cron=EVERY_TEN_SECONDS)

@@ -18,13 +18,15 @@ from app.auth import SYSTEM, Principal
 from app.clock import day_of
 from app.errors import Conflict, Forbidden, Refused
 from app.models import AssayResult, AssaySide, CallOff, Consignment
-from app.operations import call_offs
+from app.operations import call_offs, contracts
 from app.permissions import Permission
 from contracts.clauses import QualityTerm
 from contracts.quality import Assay, Determination, UmpireNeeded, determine
 from contracts.state import Actor, Guard
+from contracts.wording import Text
 
 SIDES = {Actor.SELLER: AssaySide.SELLER, Actor.BUYER: AssaySide.BUYER}
+SIDE_ZH = {AssaySide.SELLER: "卖方", AssaySide.BUYER: "买方", AssaySide.UMPIRE: "仲裁方"}
 # The states in which a side's results are taken: the seller samples at loading.
 OPEN_IN = {
     AssaySide.SELLER: ("shipped", "received"),
@@ -78,7 +80,11 @@ def record(
     goods = call_off.consignment
     if goods is None or call_off.state not in OPEN_IN[side]:
         raise Conflict(
-            f"the call-off is {call_off.state}; the {side}'s assay is taken while it is {' or '.join(OPEN_IN[side])}",
+            Text(
+                f"交货状态为 {call_off.state}；{SIDE_ZH[side]}结果应在 {'、'.join(OPEN_IN[side])} 状态提交",
+                f"the call-off is {call_off.state}; the {side}'s assay is taken while it is "
+                f"{' or '.join(OPEN_IN[side])}",
+            ),
             open_moves=call_offs.open_moves(call_off, principal),
         )
     quality = call_offs.terms_of_month(session, contract=call_off.contract, month=call_off.month).quality
@@ -125,7 +131,7 @@ def conclude(session: Session, *, call_off: CallOff, principal: Principal, now: 
 
 def open_attributes(session: Session, *, principal: Principal, call_off: CallOff) -> list[QualityTerm]:
     """The quality terms for which the asker may hand in a result now."""
-    side = SIDES.get(call_offs.side_of(principal, call_off.contract) or Actor.STAFF)
+    side = SIDES.get(contracts.side_of(principal, call_off.contract) or Actor.STAFF)
     if not principal.may(Permission.ASSAY_UMPIRE if side is None else Permission.CALL_OFF_MOVE):
         return []
     if call_off.state not in OPEN_IN[side or AssaySide.UMPIRE]:
@@ -141,7 +147,7 @@ def standings(session: Session, *, principal: Principal, call_off: CallOff) -> l
     terms = call_offs.terms_of_month(session, contract=call_off.contract, month=call_off.month)
     if call_off.consignment is None:
         return []
-    own = SIDES.get(call_offs.side_of(principal, call_off.contract) or Actor.STAFF)
+    own = SIDES.get(contracts.side_of(principal, call_off.contract) or Actor.STAFF)
     return [_standing(term, call_off.consignment, own) for term in terms.quality]
 
 
@@ -202,7 +208,7 @@ def _lock(session: Session, principal: Principal, call_off_id: uuid.UUID) -> tup
     """The call-off under its contract's lock, and whose results the asker brings."""
     if principal.firm_id is None:
         if not principal.may(Permission.ASSAY_UMPIRE):
-            raise Forbidden("the umpire's results are recorded by the platform's staff")
+            raise Forbidden(Text("仲裁结果由平台人员录入", "the umpire's results are recorded by the platform's staff"))
         found = call_offs.find_call_off(session, principal=principal, call_off_id=call_off_id)
         call_offs.hold(session, found.contract)
         session.refresh(found)
@@ -213,25 +219,53 @@ def _lock(session: Session, principal: Principal, call_off_id: uuid.UUID) -> tup
 
 def _check(readings: Sequence[Reading], terms: Collection[str], *, today: dt.date) -> None:
     if not readings:
-        raise Refused("no result; expected one or more", field="results")
+        raise Refused(Text("没有结果；应至少有一项", "no result; expected one or more"), field="results")
     seen: set[str] = set()
     for at, one in enumerate(readings):
         if one.attribute not in terms:
-            listed = ", ".join(terms) or "none: the contract has no quality terms"
-            raise Refused(f"{one.attribute!r} is not assayed; expected {listed}", field=f"results/{at}/attribute")
+            listed = ", ".join(terms) or "–"
+            raise Refused(
+                Text(
+                    f"“{one.attribute}”不在检验之列；应为 {listed}",
+                    f"{one.attribute!r} is not assayed; expected {listed}",
+                ),
+                field=f"results/{at}/attribute",
+            )
         if one.attribute in seen:
-            raise Refused(f"{one.attribute!r} is named twice; expected each once", field=f"results/{at}/attribute")
+            raise Refused(
+                Text(
+                    f"“{one.attribute}”出现两次；每项应只有一次",
+                    f"{one.attribute!r} is named twice; expected each once",
+                ),
+                field=f"results/{at}/attribute",
+            )
         if one.assayed_on > today:
-            raise Refused(f"assayed on {one.assayed_on}; expected {today} or before", field=f"results/{at}/assayed_on")
+            raise Refused(
+                Text(
+                    f"检验日 {one.assayed_on}；应不晚于 {today}",
+                    f"assayed on {one.assayed_on}; expected {today} or before",
+                ),
+                field=f"results/{at}/assayed_on",
+            )
         seen.add(one.attribute)
 
 
 def _expect_room(term: QualityTerm, goods: Consignment, side: AssaySide) -> None:
     """A side speaks once for an attribute, the umpire only where the two results are too far apart."""
     if any(result.attribute == term.attribute and result.side is side for result in goods.assays):
-        raise Conflict(f"the {side}'s result for {term.attribute} is there already, and results are not changed")
+        raise Conflict(
+            Text(
+                f"{SIDE_ZH[side]}的 {term.attribute} 结果已提交，不可更改",
+                f"the {side}'s result for {term.attribute} is there already, and results are not changed",
+            )
+        )
     if side is AssaySide.UMPIRE and _standing(term, goods, None).standing is not Standing.DISPUTED:
-        raise Conflict(f"{term.attribute} needs no umpire: both results must be there and further apart than the limit")
+        raise Conflict(
+            Text(
+                f"{term.attribute} 无需仲裁：须双方结果俱在且差值超出允差",
+                f"{term.attribute} needs no umpire: both results must be there and further apart than the limit",
+            )
+        )
 
 
 def _standing(term: QualityTerm, goods: Consignment, own: AssaySide | None) -> AttributeStanding:

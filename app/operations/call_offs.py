@@ -17,8 +17,9 @@ from app.operations import contracts, events, moves
 from app.operations.outbox import tell
 from app.operations.terms_in_force import terms_in_force
 from app.permissions import Permission
-from contracts.state import Actor, Guard, Subject, moves_from
+from contracts.state import STATES, Actor, Guard, Subject, moves_from
 from contracts.terms import Terms
+from contracts.wording import Text
 from market.periods import Period
 
 
@@ -43,21 +44,15 @@ def find_call_off(session: Session, *, principal: Principal, call_off_id: uuid.U
     return found
 
 
-def steps(session: Session, *, call_off: CallOff) -> list[Event]:
-    """Every step of a call-off, in order. Both parties and the overseers know them all."""
+def steps(session: Session, *, principal: Principal, call_off: CallOff) -> list[contracts.Step]:
+    """Every step of a call-off, in order; names of people are for their own firm and for overseers."""
     query = sa.select(Event).where(Event.subject_kind == SubjectKind.CALL_OFF, Event.subject_id == call_off.id)
-    return list(session.scalars(query.order_by(Event.id)))
-
-
-def side_of(principal: Principal, contract: Contract) -> Actor | None:
-    """On which side of a contract the asker's firm stands; None for those who only look."""
-    sides = {contract.seller_firm_id: Actor.SELLER, contract.buyer_firm_id: Actor.BUYER}
-    return None if principal.firm_id is None else sides.get(principal.firm_id)
+    return [contracts.step_of(event, principal) for event in session.scalars(query.order_by(Event.id))]
 
 
 def open_moves(call_off: CallOff, principal: Principal) -> tuple[str, ...]:
     """The moves that the asker's side has from the present state; limits and days may still stand in their way."""
-    side = side_of(principal, call_off.contract)
+    side = contracts.side_of(principal, call_off.contract)
     if side is None or not principal.may(Permission.CALL_OFF_MOVE):
         return ()
     return tuple(sorted({row.move for row in moves_from(Subject.CALL_OFF, call_off.state, side)}))
@@ -70,9 +65,11 @@ def lock_contract(session: Session, *, principal: Principal, contract_id: uuid.U
     :raises Forbidden: the asker is no trader of one of its parties.
     """
     contract = contracts.find_contract(session, principal=principal, contract_id=contract_id)
-    side = side_of(principal, contract)
+    side = contracts.side_of(principal, contract)
     if side is None or not principal.may(Permission.CALL_OFF_MOVE):
-        raise Forbidden("moving call-offs is for the traders of the contract's parties")
+        raise Forbidden(
+            Text("仅合同双方的交易员可以操作交货", "moving call-offs is for the traders of the contract's parties")
+        )
     hold(session, contract)
     return contract, side
 
@@ -98,7 +95,13 @@ def hold(session: Session, contract: Contract) -> None:
 def expect_effective(contract: Contract) -> None:
     """:raises Conflict: the contract is not in force, or suspended."""
     if contract.state != "effective":
-        raise Conflict(f"the contract is {contract.state}; call-offs move on while it is effective")
+        state = next(one for one in STATES[Subject.CONTRACT] if one.name == contract.state)
+        raise Conflict(
+            Text(
+                f"合同状态为“{state.text.zh}”；仅生效合同的交货可继续",
+                f"the contract is {contract.state}; call-offs move on while it is effective",
+            )
+        )
 
 
 def terms_of_month(session: Session, *, contract: Contract, month: str) -> Terms:

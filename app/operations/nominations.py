@@ -19,7 +19,7 @@ from contracts.clauses import NominationCalendar
 from contracts.nomination import NominationRefused, Zone, check_nomination, firm_from, zone
 from contracts.schedule import CallOffRefused, check_call_off
 from contracts.state import Actor, Guard, Subject
-from market.errors import InvalidValue
+from contracts.wording import Text
 from market.periods import Period
 
 NOMINATING = frozenset({Guard.CONTRACT_EFFECTIVE, Guard.NOMINATION_WINDOW_OPEN, Guard.WITHIN_CALL_OFF_LIMITS})
@@ -62,8 +62,14 @@ def call(
     agreed = quantities.agreed_terms(session, contract=contract)
     period = quantities.period_of(agreed.schedule, Period.parse(month))
     if period is None:
-        window = f"{agreed.first_period} to {agreed.last_period}"
-        raise Refused(f"{month} is not in the contract's schedule; expected a month of {window}", field="month")
+        first, last = agreed.first_period, agreed.last_period
+        raise Refused(
+            Text(
+                f"{month} 不在合同交付计划内；应为 {first} 至 {last} 中的月份",
+                f"{month} is not in the contract's schedule; expected a month of {first} to {last}",
+            ),
+            field="month",
+        )
     quantities.write_limits(session, contract=contract, terms=agreed)
     others = sa.select(sa.func.coalesce(sa.func.max(CallOff.number), 0)).where(CallOff.contract_id == contract.id)
     call_off = CallOff(
@@ -174,7 +180,7 @@ def _nominate(
 def _set_lots(session: Session, call_off: CallOff, lots: int, *, today: dt.date) -> None:
     """Let a call-off stand for `lots` nominated, if the day and the contract's limits allow it."""
     if lots < 1:
-        raise Refused(f"{lots} lots; expected 1 or more", field="lots")
+        raise Refused(Text(f"{lots} 批；应为 1 批或以上", f"{lots} lots; expected 1 or more"), field="lots")
     _in_window(session, call_off, lots, today=today)
     agreed = quantities.agreed_terms(session, contract=call_off.contract)
     lines = [line.period for line in agreed.schedule]
@@ -184,9 +190,7 @@ def _set_lots(session: Session, call_off: CallOff, lots: int, *, today: dt.date)
     try:
         check_call_off(agreed.schedule, agreed.tolerance, called, period=Period.parse(call_off.period), lots=lots)
     except CallOffRefused as refusal:
-        raise Conflict(str(refusal)) from refusal
-    except InvalidValue as refusal:
-        raise Refused(str(refusal), field="lots") from refusal
+        raise Conflict(refusal.text) from refusal
     call_off.nominated_lots = lots
 
 
@@ -203,7 +207,7 @@ def _in_window(session: Session, call_off: CallOff, lots: int, *, today: dt.date
     try:
         check_nomination(terms.nomination, month, today, lots=total, nominated=base)
     except NominationRefused as refusal:
-        raise Conflict(str(refusal)) from refusal
+        raise Conflict(refusal.text) from refusal
     if zone(terms.nomination, month, today) is Zone.BINDING and call_off.deadline_lots is None:
         call_off.deadline_lots = call_off.nominated_lots or 0
 
@@ -229,9 +233,12 @@ def _of_month(session: Session, call_off: CallOff) -> Sequence[CallOff]:
 def _expect_open(calendar: NominationCalendar, month: str, today: dt.date) -> None:
     period = Period.parse(month)
     if zone(calendar, period, today) is not Zone.OPEN:
+        most, last = calendar.forecast_months, deadline(calendar, month)
         raise Conflict(
-            f"a forecast for {month} on {today}; expected at most {calendar.forecast_months} months ahead and "
-            f"{deadline(calendar, month)} at the latest"
+            Text(
+                f"{today} 预测 {month}；应最多提前 {most} 个月，最迟 {last}",
+                f"a forecast for {month} on {today}; expected at most {most} months ahead and {last} at the latest",
+            )
         )
 
 
@@ -242,7 +249,13 @@ def deadline(calendar: NominationCalendar, month: str) -> dt.date:
 
 def _write(call_off: CallOff, wish: Wish) -> None:
     if (wanted_on := wish.get("wanted_on")) is not None and str(Period.of(wanted_on, "month")) != call_off.month:
-        raise Refused(f"{wanted_on} is not in {call_off.month}; expected a day of that month", field="wanted_on")
+        raise Refused(
+            Text(
+                f"{wanted_on} 不在 {call_off.month} 内；应为该月中的一天",
+                f"{wanted_on} is not in {call_off.month}; expected a day of that month",
+            ),
+            field="wanted_on",
+        )
     if "wanted_on" in wish:
         call_off.wanted_on = wish["wanted_on"]
     if wish.get("place"):

@@ -14,6 +14,7 @@ from app.errors import Refused
 from app.models import CallOff, Consignment
 from app.operations import assays, call_off_timers, call_offs, moves
 from contracts.state import Actor, Guard, Subject
+from contracts.wording import Text
 
 SHIPPING = frozenset({Guard.CONTRACT_EFFECTIVE, Guard.WITHIN_CONFIRMED_QUANTITY, Guard.ANALYSIS_CERTIFICATE_ATTACHED})
 
@@ -46,7 +47,10 @@ def confirm(
     )
     call_offs.expect_effective(call_off.contract)
     if not 1 <= lots <= firm:
-        raise Refused(f"{lots} lots; expected 1 to the {firm} that are firm", field="lots")
+        raise Refused(
+            Text(f"{lots} 批；应为 1 至已锁定的 {firm} 批", f"{lots} lots; expected 1 to the {firm} that are firm"),
+            field="lots",
+        )
     call_off.confirmed_lots, call_off.promised_on, call_off.timer_on = lots, promised_on, None
     call_offs.move(
         session,
@@ -115,10 +119,19 @@ def ship(
     call_offs.expect_effective(contract)
     confirmed = call_off.confirmed_lots or 0
     if not 1 <= lots <= confirmed:
-        raise Refused(f"{lots} lots; expected 1 to the {confirmed} that are confirmed", field="lots")
+        raise Refused(
+            Text(
+                f"{lots} 批；应为 1 至已确认的 {confirmed} 批",
+                f"{lots} lots; expected 1 to the {confirmed} that are confirmed",
+            ),
+            field="lots",
+        )
     last = min(day_of(now), call_offs.terms_of_month(session, contract=contract, month=call_off.month).long_stop)
     if shipped_on > last:
-        raise Refused(f"shipped on {shipped_on}; expected {last} or before", field="shipped_on")
+        raise Refused(
+            Text(f"发运日 {shipped_on}；应不晚于 {last}", f"shipped on {shipped_on}; expected {last} or before"),
+            field="shipped_on",
+        )
     if lots < confirmed:
         _split(session, call_off, confirmed - lots, side=side, principal=principal, now=now)
     call_off.shipped_lots = lots
@@ -160,10 +173,21 @@ def receive(
     if goods is None:
         raise LookupError(f"call-off {call_off.id} is shipped and has no consignment")
     if not 1 <= lots <= shipped:
-        raise Refused(f"{lots} lots; expected 1 to the {shipped} that were shipped", field="lots")
-    if not goods.shipped_on <= received_on <= day_of(now):
         raise Refused(
-            f"received on {received_on}; expected a day from {goods.shipped_on} to {day_of(now)}", field="received_on"
+            Text(
+                f"{lots} 批；应为 1 至已发运的 {shipped} 批",
+                f"{lots} lots; expected 1 to the {shipped} that were shipped",
+            ),
+            field="lots",
+        )
+    if not goods.shipped_on <= received_on <= day_of(now):
+        first, last = goods.shipped_on, day_of(now)
+        raise Refused(
+            Text(
+                f"收货日 {received_on}；应在 {first} 至 {last} 之间",
+                f"received on {received_on}; expected a day from {first} to {last}",
+            ),
+            field="received_on",
         )
     call_off.received_lots, goods.received_on = lots, received_on
     call_offs.move(session, call_off, "receive", acting_as=side, principal=principal, note=note, now=now)
