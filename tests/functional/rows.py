@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app import models
 from app.db import Model, db
@@ -135,6 +136,44 @@ def webhook_message() -> models.WebhookMessage:
     )
 
 
+def proposal_version(**values: Any) -> models.ProposalVersion:
+    """A counter-offer of the seller that waits for an answer."""
+    counter = {
+        "proposal_id": make.ProposalFactory(state="countered", countered_by="seller").id,
+        "number": 2,
+        "terms": {"rate": 9},
+        "terms_hash": make.digest("counter"),
+        "state": models.VersionState.OPEN,
+        "proposed_by_side": models.Side.SELLER,
+        "proposed_by_id": make.UserFactory().id,
+        "created_at": make.NOON,
+        "expires_at": make.NOON + dt.timedelta(days=3),
+    }
+    row = models.ProposalVersion(**counter | values)
+    added(row)
+    return row
+
+
+def proposal_message(**values: Any) -> models.ProposalMessage:
+    written = {
+        "proposal_id": make.ProposalFactory().id,
+        "number": 1,
+        "side": models.Side.BUYER,
+        "author_id": make.UserFactory().id,
+        "body": "When can you deliver?",
+    }
+    row = models.ProposalMessage(**written | values)
+    added(row)
+    return row
+
+
+def proposal_read() -> Model:
+    message = proposal_message()
+    return added(
+        models.ProposalRead(proposal_id=message.proposal_id, side=models.Side.SELLER, read_until=message.number)
+    )
+
+
 ONE_OF: dict[str, Callable[[], Model]] = {
     "access_log": access_log,
     "api_key": make.ApiKeyFactory,
@@ -180,6 +219,9 @@ ONE_OF: dict[str, Callable[[], Model]] = {
     "outbox": outbox,
     "product": make.ProductFactory,
     "proposal": make.ProposalFactory,
+    "proposal_message": proposal_message,
+    "proposal_read": proposal_read,
+    "proposal_version": proposal_version,
     "region": make.RegionFactory,
     "reservation": make.ReservationFactory,
     "review_decision": make.ReviewDecisionFactory,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from app.embedded_postgres import EmbeddedPostgres
 from tests import factories as make
 from tests.conftest import TEMPLATE
 from tests.functional.refusals import violates
-from tests.functional.rows import ONE_OF, added
+from tests.functional.rows import ONE_OF, added, proposal_version
 
 
 @pytest.mark.parametrize("statement", ["UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
@@ -56,6 +57,44 @@ def test_a_contract_is_kept(session: Session) -> None:
     session.delete(make.ContractFactory())
     with violates("contract_kept"):
         session.flush()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"terms": {"rate": 1}}, {"number": 3}, {"message": "more"}, {"expires_at": make.NOON + dt.timedelta(days=9)}],
+)
+def test_a_version_of_the_terms_is_frozen(session: Session, change: dict[str, Any]) -> None:
+    version = proposal_version()
+    for name, value in change.items():
+        setattr(version, name, value)
+    with violates("proposal_version_frozen"):
+        session.flush()
+
+
+def test_a_version_of_the_terms_is_kept(session: Session) -> None:
+    session.delete(proposal_version())
+    with violates("proposal_version_kept"):
+        session.flush()
+
+
+def test_terms_do_not_change_under_an_acceptance(session: Session) -> None:
+    proposal = make.ProposalFactory(seller_accepted_at=make.NOON)
+    proposal.terms, proposal.terms_hash = {"rate": 9}, make.digest("other")
+    with violates("proposal_acceptance_of_version"):
+        session.flush()
+
+
+@pytest.mark.parametrize("state", ["released", "countered"])
+def test_a_counter_waits_exactly_while_its_proposal_is_countered(session: Session, state: str) -> None:
+    """Both ends are checked when the transaction ends."""
+    if state == "released":
+        proposal_version(proposal_id=make.ProposalFactory(state="released").id)
+    else:
+        proposal = make.ProposalFactory(state="released")
+        proposal.state, proposal.countered_by = "countered", "buyer"
+    session.flush()
+    with violates("ck_proposal_countered_has_counter"):
+        session.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
 
 
 COUNTED: dict[str, Callable[[models.Grade], object]] = {

@@ -19,7 +19,7 @@ from app.db import Base
 from contracts.state import Subject, state_names
 from tests import factories as make
 from tests.functional.refusals import violates
-from tests.functional.rows import ONE_OF, added
+from tests.functional.rows import ONE_OF, added, proposal_version
 
 TABLES = Base.metadata.tables
 UNKNOWN_ID = uuid.UUID(int=0)
@@ -28,6 +28,7 @@ UNKNOWN_ID = uuid.UUID(int=0)
 def overwrite(session: Session, table: str, **values: Any) -> None:
     """Make a valid row and write into it what the models would not let through; rows that are kept open up for it."""
     row = ONE_OF[table]()
+    session.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))  # a table whose checks are put off cannot be altered
     session.execute(sa.text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
     keys = TABLES[table].primary_key.columns.keys()
     plain = sa.table(table, *map(sa.column, {*keys, *values}))  # without types, which would refuse before the database
@@ -87,6 +88,7 @@ CHECKS: list[tuple[str, str, dict[str, Any]]] = [
     ("offer_revision", "revision_positive", {"revision": 0}),
     ("product", "lot_positive", {"lot": 0}),
     ("proposal", "agreed_by_both", {"state": "agreed", "seller_accepted_at": make.NOON}),
+    ("proposal", "countered_by_a_side", {"countered_by": "seller"}),
     ("proposal", "freight_not_negative", {"freight": -1, "price_delivered": 77}),
     ("proposal", "price_delivered", {"price_delivered": 83}),
     ("proposal", "price_not_negative", {"price_ex_works": -1, "price_delivered": 3}),
@@ -96,6 +98,18 @@ CHECKS: list[tuple[str, str, dict[str, Any]]] = [
     ("proposal", "terms_hash", {"terms_hash": "none"}),
     ("proposal", "total_value_not_negative", {"total_value": -1}),
     ("proposal", "window_ordered", {"first_period": "2028-Q4", "last_period": "2028-Q3"}),
+    ("proposal_message", "body_length", {"body": "x" * 2001}),
+    ("proposal_message", "number_positive", {"number": 0}),
+    ("proposal_message", "one_author", {"author_id": None}),
+    ("proposal_version", "answered_has_time", {"state": "rejected"}),
+    ("proposal_version", "counter_has_expiry", {"expires_at": None}),
+    ("proposal_version", "counter_has_side", {"proposed_by_side": None, "proposed_by_id": None}),
+    ("proposal_version", "expiry_after_creation", {"expires_at": make.NOON}),
+    ("proposal_version", "message_length", {"message": ""}),
+    ("proposal_version", "number_positive", {"number": 0, "state": "rejected", "answered_at": make.NOON}),
+    ("proposal_version", "one_author", {"proposed_by_id": None}),
+    ("proposal_version", "terms", {"terms": sa.text("'[]'::jsonb")}),
+    ("proposal_version", "terms_hash", {"terms_hash": "none"}),
     ("region", "country", {"country": "1"}),
     ("region", "lat", {"lat": 91}),
     ("region", "lon", {"lon": 181}),
@@ -220,6 +234,26 @@ def bills_without_grades() -> object:
     return [make.BillOfMaterialsFactory(**products) for _ in (1, 2)]
 
 
+def first_version_that_waits() -> object:
+    return proposal_version(number=1, proposed_by_side=None, proposed_by_id=None, expires_at=None)
+
+
+def two_versions(state: models.VersionState) -> Callable[[], object]:
+    """Two versions of one proposal in a state that only one may have."""
+    answered = None if state is models.VersionState.OPEN else make.NOON
+
+    def breach() -> object:
+        first = proposal_version(state=state, answered_at=answered)
+        return proposal_version(proposal_id=first.proposal_id, number=3, state=state, answered_at=answered)
+
+    return breach
+
+
+def one_number_twice() -> object:
+    ended = {"state": models.VersionState.REJECTED, "answered_at": make.NOON}
+    return proposal_version(proposal_id=proposal_version(**ended).proposal_id, **ended)
+
+
 BREACHES: list[tuple[str, Callable[[], object]]] = [
     ("ck_proposal_seller_acceptance_has_time", same_person_for_both_sides),
     (
@@ -253,6 +287,10 @@ BREACHES: list[tuple[str, Callable[[], object]]] = [
     ("uq_offer_firm_id_round_id_reference", twice(make.OfferFactory, "firm", "round", reference="PO-1")),
     ("uq_offer_import_row_import_id_sheet_row_column", two_import_rows),
     ("uq_proposal_lane_and_window", same_lane_and_window),
+    ("ck_proposal_version_first_is_no_counter", first_version_that_waits),
+    ("uq_proposal_version_one_on_offer", two_versions(models.VersionState.ON_OFFER)),
+    ("uq_proposal_version_one_open", two_versions(models.VersionState.OPEN)),
+    ("uq_proposal_version_proposal_id_number", one_number_twice),
     ("uq_review_decision_proposal_id_user_id_action", twice(make.ReviewDecisionFactory, "proposal", "user")),
     ("uq_round_code", twice(make.RoundFactory, "code")),
     ("uq_round_period_round_id_position", two_round_positions),
@@ -303,6 +341,10 @@ TOGETHER: dict[tuple[str, str], dict[str, Any]] = {
     ("event", "api_key_id"): {"actor_kind": "api_key"},
     ("event", "user_id"): {"actor_kind": "user"},
     ("offer_import_row", "offer_id"): {"outcome": "accepted"},
+    ("proposal", "countered_by"): {"state": "countered"},
+    ("proposal_message", "author_key_id"): {"author_id": None},
+    ("proposal_version", "state"): {"answered_at": make.NOON},
+    ("proposal_version", "proposed_by_key_id"): {"proposed_by_id": None},
     ("proposal", "buyer_accepted_by_id"): {"buyer_accepted_at": make.NOON},
     ("proposal", "seller_accepted_by_id"): {"seller_accepted_at": make.NOON},
     ("round", "period_kind"): {"first_period": "2027"},
