@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.models import Contract, ExcusedVolume, ForceMajeureNotice, Offer, Proposal, Region, Reservation, Site
 from app.operations.bulk import among
@@ -59,7 +59,7 @@ def held_volumes(
     The selling offer of every proposal is reserved, of a conversion's input the selling offer only.
     """
 
-    def held_of(offer: sa.ColumnElement[uuid.UUID]) -> sa.ColumnElement[int]:
+    def held_of(offer: InstrumentedAttribute[uuid.UUID]) -> sa.ColumnElement[int]:
         return sa.func.coalesce(sa.func.sum(Reservation.quantity).filter(Reservation.offer_id == offer), 0)
 
     about = (Proposal.id, Proposal.sell_offer_id, Proposal.buy_offer_id, Proposal.product_code, Proposal.grade_code)
