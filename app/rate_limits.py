@@ -21,6 +21,7 @@ from app.db import Model
 
 EVERYTHING = "600 per minute"
 SIGN_IN = "10 per minute; 100 per hour"
+VERIFY = "20 per minute; 200 per hour"  # anybody may have files read
 CLEAN_ONE_IN = 1000  # how many counted requests there are for one that also clears away old counters
 
 COUNT = """
@@ -96,12 +97,15 @@ def _caller() -> str:
 
 
 def init_app(app: Flask) -> None:
-    """Limit everything by caller, sign-in by address; needs all views to be registered. Probes are free."""
+    """Limit everything by caller, sign-in and verification by address; needs all views to be there. Probes are free."""
     if not app.config["RATELIMIT_ENABLED"]:
         return
     limits = app.extensions["limits"] = Limiter(_caller, app=app, application_limits=[EVERYTHING])
     sign_in = limits.limit(SIGN_IN, key_func=get_remote_address)
     views: dict[str, Any] = app.view_functions
     views["sign_in.submit"] = sign_in(views["sign_in.submit"])
+    verify = limits.shared_limit(VERIFY, scope="verify", key_func=get_remote_address)
+    for endpoint in ("verify.check", "api_verification.verify"):
+        views[endpoint] = verify(views[endpoint])
     for endpoint in ("probes.health", "probes.metrics"):
         limits.exempt(views[endpoint])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import secrets
 from pathlib import Path
 
 from app.config import Config
+from app.operations.signing import CertificateFile
 from contracts.clauses import Party
 from contracts.signing_demo import DemoAuthority, authority_of, demo_authority, demo_key
 
@@ -44,3 +46,13 @@ def _demo_authority(config: Config, now: dt.datetime) -> DemoAuthority:
         finally:
             draft.unlink()
     return authority_of(path.read_bytes())
+
+
+def demo_signature(config: Config, party: Party, terms_hash: str, *, now: dt.datetime) -> CertificateFile:
+    """A key of the demonstration for a party, to sign some terms with: made, used once and forgotten.
+
+    :raises LookupError: this is no demonstration.
+    """
+    passphrase = secrets.token_bytes(16)
+    archive = demo_archive(config, party, passphrase, now=now)
+    return CertificateFile(archive=archive, passphrase=passphrase, terms_hash=terms_hash)

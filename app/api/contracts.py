@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import marshmallow as ma
@@ -14,9 +16,11 @@ from app.api.paging import Page, PageArguments, page, page_of
 from app.api.refusals import refuses
 from app.api.versions import show_version
 from app.auth import principal, requires
+from app.clock import today
 from app.db import session
 from app.models import Contract
 from app.operations import contracts
+from app.operations.terms_in_force import versions_in_force
 from app.permissions import Permission
 from contracts.state import Subject, describe, state_names
 
@@ -25,7 +29,10 @@ states = ApiBlueprint("states", __name__, path="/state-table", description="Who 
 
 
 class ContractSchema(ma.Schema):
-    """A contract. `terms` are its first version; `terms_hash` is the SHA-256 of their canonical JSON (RFC 8785)."""
+    """A contract. `terms` are those in force today, or on the day asked for (before its first day: the first version).
+
+    `terms_hash` is the SHA-256 of their canonical JSON (RFC 8785), `term_version` their number.
+    """
 
     id = ma.fields.UUID(required=True)
     number = ma.fields.String(required=True)
@@ -38,11 +45,19 @@ class ContractSchema(ma.Schema):
     effective_to = ma.fields.Date(required=True)
     terms = ma.fields.Dict(keys=ma.fields.String(), required=True)
     terms_hash = ma.fields.String(required=True)
+    term_version = ma.fields.Integer(required=True)
+    in_force_from = ma.fields.Date(required=True, metadata={"description": "First day of this version of the terms"})
     created_at = Timestamp(required=True)
 
 
 class ContractArguments(PageArguments):
     state = ma.fields.String(load_default=None, validate=ma.validate.OneOf(state_names(Subject.CONTRACT)))
+
+
+class DayArguments(ma.Schema):
+    """Of which day."""
+
+    as_of = ma.fields.Date(load_default=None, metadata={"description": "The terms in force on a day; today without it"})
 
 
 class StepsSchema(ma.Schema):
@@ -101,18 +116,20 @@ def list_contracts(arguments: dict[str, Any]) -> Page[dict[str, Any]]:
     if (state := arguments.pop("state")) is not None:
         select = select.where(Contract.state == state)
     found = page(session(), select, order=(Contract.created_at, Contract.id), descending=True, **arguments)
-    return Page([_shown(contract) for contract in found.items], found.next)
+    return Page(_shown(found.items, today()), found.next)
 
 
 @blueprint.get("/<uuid:contract_id>")
 @requires(Permission.CONTRACT_READ)
+@blueprint.arguments(DayArguments, location="query")
 @refuses(blueprint, 404)
 @blueprint.response(200, ContractSchema)
-def get_contract(contract_id: uuid.UUID) -> dict[str, Any]:
-    """One contract with its terms."""
+def get_contract(arguments: dict[str, Any], contract_id: uuid.UUID) -> dict[str, Any]:
+    """One contract with its terms as they are in force on a day."""
     contract = contracts.find_contract(session(), principal=principal(), contract_id=contract_id)
-    show_version("contract", contract.id, contract.version)
-    return _shown(contract)
+    shown = shown_contract(contract, on=arguments["as_of"] or today())
+    show_version("contract", contract.id, contract.version, shown["term_version"])
+    return shown
 
 
 @blueprint.get("/<uuid:contract_id>/events")
@@ -135,6 +152,22 @@ def get_state_table(arguments: dict[str, Any]) -> dict[str, Any]:
     return {"subjects": [describe(subject) for subject in wanted]}
 
 
-def _shown(contract: Contract) -> dict[str, Any]:
-    own = {name: getattr(contract, name) for name in ContractSchema().fields if name not in {"seller", "buyer"}}
-    return own | {"seller": shown_firm(contract.seller), "buyer": shown_firm(contract.buyer)}
+def shown_contract(contract: Contract, *, on: dt.date) -> dict[str, Any]:
+    """A contract with its terms of a day."""
+    return _shown([contract], on)[0]
+
+
+def _shown(found: Sequence[Contract], on: dt.date) -> list[dict[str, Any]]:
+    versions = versions_in_force(session(), contracts=[contract.id for contract in found], on=on)
+    own = ContractSchema().fields.keys() - {"seller", "buyer", "terms", "terms_hash", "term_version", "in_force_from"}
+    return [
+        {name: getattr(contract, name) for name in own}
+        | {"seller": shown_firm(contract.seller), "buyer": shown_firm(contract.buyer)}
+        | {
+            "terms": versions[contract.id].terms,
+            "terms_hash": versions[contract.id].terms_hash,
+            "term_version": versions[contract.id].number,
+            "in_force_from": versions[contract.id].in_force_from,
+        }
+        for contract in found
+    ]

@@ -25,9 +25,14 @@ from app.operations.signing_flaws import Flaw, NotSignable
 from contracts.canonical import Change
 from contracts.state import Actor, Guard, Subject, Transition
 from contracts.terms import Terms, terms_hash
+from contracts.wording import Text
 from market.errors import BadInput
 
 IN_FORCE = frozenset({"effective", "suspended"})
+STALE = Text("起草后合同条款已变更，请重新起草", "the terms have changed since this was drafted; draft it again")
+ONE_AT_A_TIME = Text(
+    "另有一项变更待答复，同一时间只能提议一项", "another amendment waits for its answer; expected one at a time"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +229,19 @@ def cancel(
     return case.amendment
 
 
+def has_document(session: Session, *, amendment: Amendment) -> bool:
+    """Whether the amendment's terms have been printed."""
+    return documents.document_of_amendment(session, amendment=amendment) is not None
+
+
+def find_document(session: Session, *, amendment: Amendment) -> ContractDocument:
+    """:raises NotFound: the amendment's terms have not been printed yet."""
+    found = documents.document_of_amendment(session, amendment=amendment)
+    if found is None:
+        raise NotFound("no document of this amendment yet")
+    return found
+
+
 def prepare_document(
     session: Session, *, principal: Principal, contract_id: uuid.UUID, amendment_id: uuid.UUID, now: dt.datetime
 ) -> ContractDocument:
@@ -271,19 +289,20 @@ def _last(session: Session, contract: Contract) -> ContractVersion:
 def _check_day(last: ContractVersion, day: dt.date, now: dt.datetime) -> None:
     earliest = max(last.in_force_from + dt.timedelta(days=1), day_of(now))
     if day < earliest:
-        raise Refused(
+        told = Text(
+            f"生效日 {day} 过早：应不早于 {earliest}（当日，且晚于第 {last.number} 版的生效日）",
             f"in force from {day}; expected {earliest} or later: today, and after version {last.number}",
-            field="in_force_from",
         )
+        raise Refused(told, field="in_force_from")
 
 
 def _check_follows(session: Session, case: _Case, last: ContractVersion) -> None:
     """:raises Conflict: the draft is of terms that are not the last any more, or another is pending already."""
     if case.amendment.number != last.number + 1:
-        raise Conflict("the terms have changed since this was drafted; draft it again", open_moves=("cancel",))
+        raise Conflict(STALE, open_moves=("cancel",))
     pending = sa.select(Amendment.id).where(Amendment.contract_id == case.contract.id, Amendment.state == "pending")
     if session.scalar(pending.order_by(Amendment.id)) is not None:
-        raise Conflict("another amendment waits for its answer; expected one at a time", open_moves=("cancel",))
+        raise Conflict(ONE_AT_A_TIME, open_moves=("cancel",))
     _check_day(last, case.amendment.in_force_from, case.now)
 
 

@@ -60,15 +60,9 @@ class SignatureRefused(Refused):
 
     def __init__(self, flaw: Flaw, *, found: str | None = None, findings: Sequence[Finding] = ()) -> None:
         self.flaw, self.findings = flaw, tuple(findings)
-        told = FLAW_TEXTS[flaw].en
-        super().__init__(
-            f"{told}: {found}" if found else told,
-            field="file",
-            further=[
-                Refused(f"{one.place}: {one.text.en}: {one.found}; expected {one.expected}", field="file")
-                for one in findings
-            ],
-        )
+        told = FLAW_TEXTS[flaw]
+        text = Text(f"{told.zh}：{found}", f"{told.en}: {found}") if found else told
+        super().__init__(text, field="file", further=[Refused(_said(one), field="file") for one in findings])
 
 
 class NotSignable(Conflict):
@@ -76,4 +70,11 @@ class NotSignable(Conflict):
 
     def __init__(self, flaw: Flaw) -> None:
         self.flaw = flaw
-        super().__init__(FLAW_TEXTS[flaw].en)
+        super().__init__(FLAW_TEXTS[flaw])
+
+
+def _said(one: Finding) -> Text:
+    return Text(
+        f"{one.place}：{one.text.zh}：{one.found}；应为 {one.expected}",
+        f"{one.place}: {one.text.en}: {one.found}; expected {one.expected}",
+    )

@@ -5,14 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Collection
+from itertools import pairwise
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app.models import Contract, ContractVersion
+from app.operations.amendment_terms import changes_between
 from app.operations.bulk import among
 from app.operations.contract_terms import frozen_terms
+from contracts.canonical import Change
 from contracts.terms import Terms
 
 
@@ -46,3 +49,10 @@ def versions(session: Session, *, contract: Contract) -> list[ContractVersion]:
     """All versions, the first first; the last is what an amendment starts from."""
     query = sa.select(ContractVersion).where(ContractVersion.contract_id == contract.id)
     return list(session.scalars(query.order_by(ContractVersion.number)))
+
+
+def history(session: Session, *, contract: Contract) -> list[tuple[ContractVersion, list[Change]]]:
+    """All versions with what each changed in the one before; the first changed nothing."""
+    found = versions(session, contract=contract)
+    changed = [changes_between(frozen_terms(old.terms), frozen_terms(new.terms)) for old, new in pairwise(found)]
+    return list(zip(found, [[], *changed], strict=True))

@@ -9,15 +9,20 @@ from app import translations
 from app.auth import current_principal
 from app.permissions import Permission
 from app.web import (
+    amendments,
     audit,
     charts,
     contracts,
     explanations,
     formats,
     home,
+    hub_prices,
     keys,
     labels,
+    limits,
     navigation,
+    negotiation,
+    notifications,
     offer_imports,
     offers,
     paging,
@@ -27,7 +32,10 @@ from app.web import (
     rounds,
     runs,
     sign_in,
+    signing,
     team,
+    verify,
+    webhooks,
 )
 
 BLUEPRINTS = (
@@ -36,13 +44,21 @@ BLUEPRINTS = (
     public_pages.blueprint,
     rounds.blueprint,
     runs.blueprint,
+    limits.blueprint,
+    hub_prices.blueprint,
     review.blueprint,
     offers.blueprint,
     offer_imports.blueprint,
     proposals.blueprint,
+    negotiation.blueprint,
     contracts.blueprint,
+    signing.blueprint,
+    amendments.blueprint,
+    verify.blueprint,
     keys.blueprint,
     team.blueprint,
+    notifications.blueprint,
+    webhooks.blueprint,
     audit.blueprint,
     charts.blueprint,
 )
@@ -52,7 +68,7 @@ def init_app(app: Flask) -> None:
     translations.init_app(app)
     app.jinja_env.globals.update(get_locale=get_locale, current_principal=current_principal, Permission=Permission)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    for part in (formats, labels, explanations, paging, navigation):
+    for part in (formats, labels, explanations, limits, paging, navigation, notifications):
         part.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from app.auth import Principal
 from app.models import Contract
+from app.web import amendments, signing
 
 Facts = dict[str, Any]
 
@@ -45,7 +46,11 @@ class Shown:
     facts: Facts
 
 
-SECTIONS: tuple[Section, ...] = ()
+SECTIONS: tuple[Section, ...] = (
+    Section("signing", signing.section, "side"),
+    Section("amendments", amendments.section),
+    Section("versions", amendments.versions_section, "side"),
+)
 
 
 def sections_for(contract: Contract, who: Principal) -> list[Shown]:

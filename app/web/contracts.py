@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 
 from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.auth import principal, requires
+from app.clock import today
 from app.db import session
 from app.models import Contract
 from app.operations import contracts, pages
 from app.operations.contract_terms import frozen_terms
+from app.operations.terms_in_force import version_in_force
 from app.permissions import Permission
 from app.web.contract_sections import sections_for
 from app.web.labels import reason_text
@@ -43,18 +46,22 @@ def listing() -> ResponseReturnValue:
 @blueprint.get("/contracts/<uuid:contract_id>")
 @requires(Permission.CONTRACT_READ)
 def show(contract_id: uuid.UUID) -> ResponseReturnValue:
-    """One contract: its frozen terms with their hash, and every step."""
+    """One contract: its terms on a day (`?as_of=`, today without it) with their hash, and every step."""
     contract = contracts.find_contract(session(), principal=principal(), contract_id=contract_id)
+    asked = _day(request.args.get("as_of"))
+    version = version_in_force(session(), contract=contract, on=asked or today())
     steps = contracts.steps(session(), principal=principal(), contract=contract)
     names = pages.names_of_people(session(), (step.user_id for step in steps))
     return render_template(
         "contract.html",
         contract=contract,
         sections=sections_for(contract, principal()),
-        terms=contract.terms,
-        product=pages.products_by_code(session()).get(contract.terms.get("product", "")),
-        grades=pages.grade_names(session(), product_code=contract.terms.get("product", "")),
-        attributes=pages.attributes_by_code(session(), product_code=contract.terms.get("product", "")),
+        terms=version.terms,
+        version=version,
+        as_of=asked,
+        product=pages.products_by_code(session()).get(version.terms.get("product", "")),
+        grades=pages.grade_names(session(), product_code=version.terms.get("product", "")),
+        attributes=pages.attributes_by_code(session(), product_code=version.terms.get("product", "")),
         events=[
             {
                 "name": step.name,
@@ -73,10 +80,19 @@ def show(contract_id: uuid.UUID) -> ResponseReturnValue:
 @blueprint.get("/contracts/<uuid:contract_id>/terms.json")
 @requires(Permission.CONTRACT_READ)
 def terms(contract_id: uuid.UUID) -> Response:
-    """The canonical text of the terms: its SHA-256 is the hash that both sides accepted."""
+    """The canonical text of the terms on a day: its SHA-256 is the hash that both sides accepted or signed."""
     contract = contracts.find_contract(session(), principal=principal(), contract_id=contract_id)
-    text = canonical_json(frozen_terms(contract.terms))
-    name = f"{contract.number}.json"
+    version = version_in_force(session(), contract=contract, on=_day(request.args.get("as_of")) or today())
+    text = canonical_json(frozen_terms(version.terms))
+    name = f"{contract.number}.json" if version.number == 1 else f"{contract.number}-v{version.number}.json"
     return Response(
         text, content_type="application/json", headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )
+
+
+def _day(text: str | None) -> dt.date | None:
+    """The day that an address names; None without one, or where it is none."""
+    try:
+        return dt.date.fromisoformat(text) if text else None
+    except ValueError:
+        return None

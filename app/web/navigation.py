@@ -13,6 +13,7 @@ from app.permissions import Permission
 from app.web.texts import _
 
 THEMES = ("light", "dark")
+BY_PAGE = {"home", "public_pages", "notifications"}  # whose pages are no parts of one place
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,10 @@ def _signed_in(who: Principal) -> list[tuple[str, str]]:
         ("review.queue", _("Review"), who.may(Permission.REVIEW_READ)),
         ("contracts.listing", _("Contracts"), who.may(Permission.CONTRACT_READ)),
         ("keys.listing", _("API keys"), who.may(Permission.API_KEY_MANAGE) and who.firm_id is not None),
+        ("webhooks.listing", _("Webhooks"), who.may(Permission.WEBHOOK_MANAGE)),
         ("team.listing", _("People"), who.may(Permission.USER_MANAGE)),
         ("audit.accesses", _("Access log"), who.may(Permission.AUDIT_READ)),
+        ("notifications.mails", _("E-mails"), who.may(Permission.MAIL_READ)),
     ]
     return [(endpoint, text) for endpoint, text, allowed in places if allowed]
 
@@ -73,8 +76,6 @@ def _signed_in(who: Principal) -> list[tuple[str, str]]:
 def _entry(endpoint: str, text: str) -> Entry:
     blueprint = endpoint.partition(".")[0]
     here = (request.endpoint or "").partition(".")[0]
-    of_one = {"runs": "rounds", "offer_imports": "offers"}
-    is_here = (
-        request.endpoint == endpoint if blueprint in {"home", "public_pages"} else of_one.get(here, here) == blueprint
-    )
+    of_one = {"signing": "contracts", "amendments": "contracts", "runs": "rounds", "offer_imports": "offers"}
+    is_here = request.endpoint == endpoint if blueprint in BY_PAGE else of_one.get(here, here) == blueprint
     return Entry(text, url_for(endpoint), is_here)
