@@ -26,6 +26,7 @@ VERSION = "2.1"
 NAMESPACE = "urn:oasis:names:specification:ubl:schema:xsd:"
 UNIT_CODES = {"t": "TNE", "kg": "KGM", "m2": "MTK", "kWh": "KWH", "MWh": "MWH", "piece": "H87"}
 BLANKET_ORDER, INVOICE, CREDIT_NOTE = "221", "380", "381"
+STANDARD_RATE, OUT_OF_SCOPE = "S", "O"
 SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 # What XML 1.0 cannot hold at all, not even as a reference.
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -33,19 +34,20 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BilledLine:
-    """One line of an invoice: what it is for, the lots it values (0 where none are), its net amount."""
+    """One line of an invoice: what it is for, the lots it values (0 where none are), its net amount, its working."""
 
     what: Text
     lots: int
     net: Decimal
-    note: str = ""
+    steps: Sequence[Text] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Billed:
-    """An invoice as it was issued; a negative `gross` makes a credit note. Days of delivery are both included.
+    """An invoice as it was issued; a negative `gross` makes a credit note. Days of the period are both included.
 
-    `earlier` is the number of the invoice that it corrects.
+    `by_seller` says which side it is from, `is_taxed` whether VAT is due on it at all, `about` is the number of the
+    invoice it is about.
     """
 
     id: uuid.UUID
@@ -58,7 +60,9 @@ class Billed:
     net: Decimal
     vat: Decimal
     gross: Decimal
-    earlier: str | None = None
+    by_seller: bool = True
+    is_taxed: bool = True
+    about: str | None = None
 
 
 def order(terms: Terms, *, contract_id: uuid.UUID, agreed: dt.date) -> str:
@@ -125,20 +129,20 @@ def invoice(terms: Terms, billed: Billed) -> str:
         _leaf("cbc:LineCountNumeric", str(len(billed.lines))),
         _period("cac:InvoicePeriod", billed.first_day, billed.last_day),
         _branch("cac:OrderReference", _leaf("cbc:ID", terms.number)),
-        _branch("cac:BillingReference", _branch("cac:InvoiceDocumentReference", _leaf("cbc:ID", billed.earlier)))
-        if billed.earlier
+        _branch("cac:BillingReference", _branch("cac:InvoiceDocumentReference", _leaf("cbc:ID", billed.about)))
+        if billed.about
         else "",
         _branch("cac:ContractDocumentReference", *_terms_document(terms)),
-        _branch("cac:AccountingSupplierParty", _party(terms.seller)),
-        _branch("cac:AccountingCustomerParty", _party(terms.buyer)),
+        _branch("cac:AccountingSupplierParty", _party(terms.seller if billed.by_seller else terms.buyer)),
+        _branch("cac:AccountingCustomerParty", _party(terms.buyer if billed.by_seller else terms.seller)),
         _payment_terms(terms),
-        _tax(terms, sign * billed.net, sign * billed.vat),
+        _tax(terms, sign * billed.net, sign * billed.vat, is_due=billed.is_taxed),
         _totals("cac:LegalMonetaryTotal", terms, sign * billed.net, sign * billed.gross),
         *(
             _branch(
                 line_name,
                 _leaf("cbc:ID", str(number)),
-                _leaf("cbc:Note", line.note) if line.note else "",
+                *_working(line.steps),
                 _quantity(quantity, terms, line.lots) if line.lots else "",
                 _amount("cbc:LineExtensionAmount", terms, sign * line.net),
                 _item(terms, line.what),
@@ -226,7 +230,14 @@ def _value(terms: Terms, lots: int, price: Decimal) -> Decimal:
     return cents(Fraction(terms.lot.size) * lots * Fraction(price))
 
 
-def _tax(terms: Terms, net: Decimal, vat: Decimal) -> str:
+def _working(steps: Sequence[Text]) -> Iterable[str]:
+    if steps:
+        yield _leaf("cbc:Note", "；".join(step.zh for step in steps), languageID="zh")
+        yield _leaf("cbc:Note", "; ".join(step.en for step in steps), languageID="en")
+
+
+def _tax(terms: Terms, net: Decimal, vat: Decimal, *, is_due: bool = True) -> str:
+    category, rate = (STANDARD_RATE, terms.payment.vat * 100) if is_due else (OUT_OF_SCOPE, Decimal(0))
     return _branch(
         "cac:TaxTotal",
         _amount("cbc:TaxAmount", terms, vat),
@@ -236,8 +247,8 @@ def _tax(terms: Terms, net: Decimal, vat: Decimal) -> str:
             _amount("cbc:TaxAmount", terms, vat),
             _branch(
                 "cac:TaxCategory",
-                _leaf("cbc:ID", "S", schemeID="UNTDID5305"),
-                _leaf("cbc:Percent", _plain(terms.payment.vat * 100)),
+                _leaf("cbc:ID", category, schemeID="UNTDID5305"),
+                _leaf("cbc:Percent", _plain(rate)),
                 _branch("cac:TaxScheme", _leaf("cbc:ID", "VAT")),
             ),
         ),

@@ -155,7 +155,7 @@ def test_the_lines_of_an_order_add_up_to_its_total(lots: list[int], freight: str
 
 
 def test_an_invoice_with_a_line_that_gives_back() -> None:
-    document = ubl.invoice(terms(), billed("100.00", "-2.50", earlier="I-0"))
+    document = ubl.invoice(terms(), billed("100.00", "-2.50", about="I-0"))
     assert faults(document) == []
     assert texts(document, "cac:InvoiceLine/cbc:LineExtensionAmount") == ["100.00", "-2.50"]
     assert texts(document, "cac:LegalMonetaryTotal/cbc:PayableAmount") == ["110.18"]
@@ -170,6 +170,17 @@ def test_what_is_given_back_altogether_is_a_credit_note_in_positive_numbers() ->
     assert texts(document, "cac:CreditNoteLine/cbc:LineExtensionAmount") == ["100.00", "-2.50"]
     assert texts(document, "cac:LegalMonetaryTotal/cbc:PayableAmount") == ["110.18"]
     assert texts(document, "cbc:CreditNoteTypeCode") == ["381"]
+
+
+def test_what_the_buyer_asks_for_has_the_sides_the_other_way_round_and_its_working() -> None:
+    steps = (Text("违约金", "damages"), Text("合计", "in all"))
+    line = BilledLine(what=Text("违约金", "late damages"), lots=0, net=Decimal(5), steps=steps)
+    document = ubl.invoice(terms(), billed("5.00", lines=[line], by_seller=False, is_taxed=False))
+    assert faults(document) == []
+    assert texts(document, "cac:AccountingSupplierParty/cac:Party/cac:PartyName/cbc:Name") == ["乙 & Sons"] * 2
+    assert texts(document, "cac:InvoiceLine/cbc:Note") == ["违约金；合计", "damages; in all"]
+    assert texts(document, "cac:InvoiceLine/cbc:InvoicedQuantity") == []
+    assert texts(document, ".//cac:TaxCategory/cbc:ID") == ["O"]
 
 
 # -- the check itself -------------------------------------------------------------------------------------------------
