@@ -26,13 +26,14 @@ def _take_or_pay(terms: Terms) -> Text:
     share, pay, carry = percent(rule.share), percent(rule.payment_share), percent(rule.carry_forward_share)
     return Text(
         f"照付不议：买方每一日历年提取当年计划批数（扣除免除批数）的 {share}，向上取整；"
-        f"短提部分按当年平均单价的 {pay} 付款。"
+        f"短提部分按当年平均单价的 {pay} 付款；已锁定而卖方未交的批数视为已提。"
         f"已付款未提的批数可在其后 {rule.make_up_years} 年内，于当年义务之外补提并抵扣。"
         "超出当年全部计划提取的批数结转，"
         f"可在其后 {rule.carry_forward_years} 年内抵减义务，每年至多为当年计划的 {carry}。",
         f"Take-or-pay: in each calendar year the buyer takes {share} of that year's schedule (less lots "
         "excused), whole "
-        f"lots rounded up, or pays {pay} of the year's mean unit price for what lacks. Lots paid for and not taken may "
+        f"lots rounded up, or pays {pay} of the year's mean unit price for what lacks; lots called firm and not "
+        "delivered count as taken. Lots paid for and not taken may "
         f"be made up within the next {rule.make_up_years} years beyond those years' obligations, and what was paid is "
         "credited. Lots taken beyond a year's whole schedule are carried forward and lower the obligations of the next "
         f"{rule.carry_forward_years} years, by at most {carry} of each year's schedule.",

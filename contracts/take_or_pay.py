@@ -17,9 +17,10 @@ from .working import cents, percent, shown, total
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class YearTaken:
-    """What happened in a calendar year, in lots: scheduled, excused (force majeure, the seller's failure), taken.
+    """What happened in a calendar year, in lots: scheduled, excused (force majeure), taken.
 
-    `price` is the year's mean unit price ex works, at which a deficiency is paid.
+    `undelivered` lots were called firm and not delivered: the buyer has done his part, so they meet the obligation, but
+    bring no right. `price` is the year's mean unit price ex works, at which a deficiency is paid.
     """
 
     year: int
@@ -27,6 +28,7 @@ class YearTaken:
     excused: int
     taken: int
     price: Decimal
+    undelivered: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,7 @@ def statements(rule: TakeOrPay, lot: Lot, years: Sequence[YearTaken]) -> tuple[Y
     for at, year in enumerate(years):
         if at and year.year != years[at - 1].year + 1:
             raise InvalidValue(f"year {year.year} follows {years[at - 1].year}; expected {years[at - 1].year + 1}")
-        if min(year.scheduled, year.excused, year.taken) < 0:
+        if min(year.scheduled, year.excused, year.taken, year.undelivered) < 0:
             raise InvalidValue(f"year {year.year} has a negative number of lots; expected 0 or more")
         statement = _statement(rule, lot, year, paid, carried)
         told.append(statement)
@@ -117,7 +119,15 @@ def _statement(
         ),
         Text(f"已提 {year.taken:,} 批", f"taken: {year.taken:,} lots"),
     ]
-    short, beyond = max(obligation - year.taken, 0), max(year.taken - obligation, 0)
+    if year.undelivered:
+        steps.append(
+            Text(
+                f"已锁定而卖方未交 {year.undelivered:,} 批，视为已提",
+                f"called firm and not delivered, counted as taken: {year.undelivered:,} lots",
+            )
+        )
+    short = max(obligation - year.taken - year.undelivered, 0)
+    beyond = max(year.taken - obligation, 0)
     used, carried = _use_carried(rule, year, short, carried, steps)
     deficiency = short - used
     payment = cents(deficiency * Fraction(lot.size) * Fraction(year.price) * Fraction(rule.payment_share))

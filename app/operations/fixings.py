@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app.auth import Principal
@@ -138,7 +139,7 @@ def used_for(session: Session, *, terms: Terms, month: Period, on: dt.date) -> t
     inside = query.where(IndexFixing.day >= first)
     earlier = (
         query.where(IndexFixing.day < first, IndexFixing.kind == FixingKind.PUBLISHED)
-        .distinct(IndexFixing.index_code)
+        .ext(distinct_on(IndexFixing.index_code))
         .order_by(IndexFixing.index_code, IndexFixing.day.desc())
     )
     rows = list(session.scalars(inside.order_by(IndexFixing.index_code, IndexFixing.day)))

@@ -12,7 +12,7 @@ from app.auth import Principal
 from app.clock import day_of
 from app.errors import Conflict, Forbidden, NotFound, Refused
 from app.models import Contract, Invoice, Payment, SubjectKind
-from app.operations import call_offs, events
+from app.operations import call_offs, contracts, events
 from app.operations.invoice_writing import find_invoice
 from app.operations.outbox import tell
 from app.permissions import Permission
@@ -86,7 +86,7 @@ def recorder(principal: Principal, contract: Contract) -> Actor | None:
     """In which capacity somebody may record payments under a contract; None if not at all."""
     if not principal.may(Permission.PAYMENT_RECORD):
         return None
-    return Actor.STAFF if principal.firm_id is None else call_offs.side_of(principal, contract)
+    return Actor.STAFF if principal.firm_id is None else contracts.side_of(principal, contract)
 
 
 def _locked(session: Session, principal: Principal, invoice_id: uuid.UUID) -> tuple[Invoice, Actor]:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app.auth import Principal
@@ -41,6 +42,7 @@ from contracts.settlement_inputs import (
 from contracts.state import Actor
 from contracts.take_or_pay import YearTaken
 from contracts.terms import Terms
+from contracts.working import cents
 from contracts.year_statement import PeriodPosition, YearTold, positions, year_told
 from market.errors import InvalidValue
 from market.periods import Period
@@ -69,9 +71,9 @@ class LotsOfPeriod:
     hindered: int
 
     @property
-    def excused_for_buyer(self) -> int:
-        """What the buyer need not take: hindered, or called firm and not delivered, whichever is more."""
-        return max(self.hindered, self.firm - self.delivered)
+    def undelivered(self) -> int:
+        """Called firm and not delivered, beyond what force majeure excused."""
+        return max(self.firm - self.delivered - self.hindered, 0)
 
     @property
     def excused_for_seller(self) -> int:
@@ -90,14 +92,17 @@ def statements_of(session: Session, *, contract_id: uuid.UUID) -> list[YearState
     query = (
         sa.select(YearStatement)
         .where(YearStatement.contract_id == contract_id)
-        .distinct(YearStatement.year)
+        .ext(distinct_on(YearStatement.year))
         .order_by(YearStatement.year, YearStatement.revision.desc())
     )
     return list(session.scalars(query))
 
 
 def position_of(session: Session, *, contract: Contract, on: dt.date) -> tuple[PeriodPosition, ...]:
-    """Where the calendar year of a day stands under take-or-pay, period by period; nothing without that rule."""
+    """Where the calendar year of a day stands under take-or-pay, period by period; nothing without that rule.
+
+    Of periods that are over, lots called firm and not delivered count as taken.
+    """
     terms = terms_in_force(session, contract=contract, on=on)
     if terms.take_or_pay is None:
         return ()
@@ -106,8 +111,10 @@ def position_of(session: Session, *, contract: Contract, on: dt.date) -> tuple[P
         terms.schedule,
         terms.take_or_pay.share,
         on.year,
-        excused={period: one.excused_for_buyer for period, one in lots.items() if period.last_day < on},
-        taken={period: one.delivered for period, one in lots.items()},
+        excused={period: one.hindered for period, one in lots.items()},
+        taken={
+            period: one.delivered + (one.undelivered if period.last_day < on else 0) for period, one in lots.items()
+        },
     )
 
 
@@ -207,9 +214,10 @@ def _facts(
         YearTaken(
             year=year,
             scheduled=sum(line.lots for line in lines if line.period.last_day <= last),
-            excused=sum(one.excused_for_buyer for one in counted),
+            excused=sum(one.hindered for one in counted),
             taken=delivered,
             price=price,
+            undelivered=sum(one.undelivered for one in counted),
         ),
         YearSupplied(
             year=year,
@@ -261,7 +269,8 @@ def outcome_of(told: YearTold) -> dict[str, Any]:
         "taken": told.taken.taken,
         "firm": told.supplied.firm,
         "supplied": told.supplied.delivered,
-        "price": str(told.taken.price),
+        "undelivered": told.taken.undelivered,
+        "price": str(cents(told.taken.price)),
         "take_or_pay": None,
         "supply_or_pay": None,
     }
