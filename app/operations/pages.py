@@ -25,6 +25,7 @@ from app.models import (
     OfferState,
     Product,
     Proposal,
+    Region,
     Round,
     RoundKind,
     RoundState,
@@ -294,3 +295,14 @@ def firms_by_id(
     """Some firms of the register that the asker may see."""
     wanted = {firm_id for firm_id in firm_ids if firm_id is not None}
     return {row.id: row for row in session.scalars(firms.visible_firms(principal).where(Firm.id.in_(wanted)))}
+
+
+def all_grades(session: Session) -> Mapping[tuple[str, str], Grade]:
+    """Every grade by product and code."""
+    query = sa.select(Grade).order_by(Grade.product_code, Grade.code)
+    return {(row.product_code, row.code): row for row in session.scalars(query)}
+
+
+def all_regions(session: Session) -> Mapping[str, Region]:
+    """Every region by code."""
+    return {row.code: row for row in session.scalars(sa.select(Region).order_by(Region.code))}

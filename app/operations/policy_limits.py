@@ -29,6 +29,7 @@ from app.models import (
 from app.operations.events import record
 from app.operations.rounds import find_round, visible_rounds
 from app.permissions import Permission
+from contracts.wording import Text
 from market.errors import InvalidValue
 
 Limit = Ceiling | OriginRule | SupplierApproval
@@ -75,7 +76,7 @@ def set_ceiling(
     if firm_id is not None:
         _firm(session, firm_id, field="firm_id")
     if not 0 <= share <= 1:
-        raise Refused(f"a share of {share} was asked for; expected 0 to 1", field="share")
+        raise Refused(Text("占比应在 0 到 1 之间", f"a share of {share} was asked for; expected 0 to 1"), field="share")
     key = {"round_id": market_round.id, "product_code": product.code, "firm_id": firm_id}
     setting = Setting(session, principal, market_round, now)
     return setting.place(Ceiling, key, {"share": share}, note)
@@ -103,9 +104,21 @@ def set_origin_rule(
     market_round = _changeable(session, principal, round_id)
     product = _product(session, product_code)
     if session.scalar(sa.select(Region.code).where(Region.country == origin_country).limit(1)) is None:
-        raise Refused(f"there is no region in {origin_country!r}; expected a country of the list", field="origin")
+        raise Refused(
+            Text(
+                f"目录中没有 {origin_country} 的地区；应为目录中的国家或地区代码",
+                f"there is no region in {origin_country!r}; expected a country of the list",
+            ),
+            field="origin",
+        )
     if session.get(Region, to_region_code) is None:
-        raise Refused(f"there is no region {to_region_code!r}; expected a code of the list", field="to_region")
+        raise Refused(
+            Text(
+                f"没有地区 {to_region_code}；应为目录中的代码",
+                f"there is no region {to_region_code!r}; expected a code of the list",
+            ),
+            field="to_region",
+        )
     if period is not None:
         try:
             market_round.horizon.position(period)
@@ -113,7 +126,13 @@ def set_origin_rule(
             raise Refused(str(error), field="period") from error
     lots, rest = divmod(limit, product.lot)
     if rest or limit < 0:
-        raise Refused(f"{limit} is no whole number of lots; expected a multiple of {product.lot:f}", field="limit")
+        raise Refused(
+            Text(
+                f"{limit} 不是整数手；应为 {product.lot:f} 的整数倍",
+                f"{limit} is no whole number of lots; expected a multiple of {product.lot:f}",
+            ),
+            field="limit",
+        )
     key = {
         "round_id": market_round.id,
         "product_code": product.code,
@@ -147,7 +166,10 @@ def approve_supplier(
     _firm(session, buyer_firm_id, field="buyer_firm_id")
     _firm(session, supplier_firm_id, field="supplier_firm_id")
     if buyer_firm_id == supplier_firm_id:
-        raise Refused("a firm does not supply itself; expected another firm", field="supplier_firm_id")
+        raise Refused(
+            Text("企业不能为自己供货；应为另一企业", "a firm does not supply itself; expected another firm"),
+            field="supplier_firm_id",
+        )
     key = {
         "round_id": market_round.id,
         "product_code": product.code,
@@ -172,7 +194,7 @@ def end_limit(
         raise NotFound("no such limit")
     market_round = _changeable(session, principal, limit.round_id)
     if limit.ended_at is not None:
-        raise Conflict("the limit has ended already")
+        raise Conflict(Text("该限额已终止", "the limit has ended already"))
     Setting(session, principal, market_round, now).end(limit)
     return limit
 
@@ -192,7 +214,7 @@ class Setting(NamedTuple):
         )
         if before is not None:
             if all(getattr(before, name) == value for name, value in said.items()):
-                raise Conflict("this very limit holds already")
+                raise Conflict(Text("相同的限额已在生效", "this very limit holds already"))
             self.end(before)
         limit = kind(**key, **said, note=note, created_at=self.now, created_by_id=self.principal.user_id)
         self.session.add(limit)
@@ -236,17 +258,28 @@ def _told(limit: Limit) -> str:
 def _changeable(session: Session, principal: Principal, round_id: uuid.UUID) -> Round:
     market_round = find_round(session, principal=principal, round_id=round_id, lock=True)
     if market_round.state not in CHANGEABLE:
-        raise Conflict(f"the round is {market_round.state}; expected {' or '.join(CHANGEABLE)}")
+        raise Conflict(
+            Text(
+                "场次已结束报价，限额不能再更改",
+                f"the round is {market_round.state}; expected {' or '.join(CHANGEABLE)}",
+            )
+        )
     return market_round
 
 
 def _product(session: Session, code: str) -> Product:
     product = session.get(Product, code)
     if product is None:
-        raise Refused(f"there is no product {code!r}; expected a code of the list", field="product")
+        raise Refused(
+            Text(f"没有产品 {code}；应为目录中的代码", f"there is no product {code!r}; expected a code of the list"),
+            field="product",
+        )
     return product
 
 
 def _firm(session: Session, firm_id: uuid.UUID, *, field: str) -> None:
     if session.scalar(sa.select(Firm.id).where(Firm.id == firm_id, Firm.active)) is None:
-        raise Refused(f"there is no active firm {firm_id}; expected a registered one", field=field)
+        raise Refused(
+            Text("没有该企业；应为在册企业", f"there is no active firm {firm_id}; expected a registered one"),
+            field=field,
+        )

@@ -85,7 +85,7 @@ def round_prices(session: Session) -> list[RoundPrice]:
         .order_by(Proposal.run_id, Proposal.product_code, Proposal.seller_firm_id, Proposal.buyer_firm_id)
     )
     group = topmost_parents(session)
-    tallies: dict[tuple[uuid.UUID, str], _Tally] = defaultdict(_Tally)
+    tallies: dict[tuple[uuid.UUID, str], Tally] = defaultdict(Tally)
     for run_id, product, seller, buyer, volume, value in session.execute(query):
         tallies[run_id, product].add(group[seller], group[buyer], int(volume), Decimal(value))
     products = {row.code: row for row in session.scalars(sa.select(Product).order_by(Product.code))}
@@ -97,17 +97,17 @@ def round_prices(session: Session) -> list[RoundPrice]:
     return sorted(found, key=lambda one: (-one.round.closes_at.timestamp(), one.round.code, one.product.code))
 
 
-def _round_price(run: Run, product: Product, tally: _Tally) -> RoundPrice:
+def _round_price(run: Run, product: Product, tally: Tally) -> RoundPrice:
     return RoundPrice(
         round=run.round,
         product=product,
         price=(tally.value / tally.volume).quantize(PRICE_STEP),
-        firms=len(tally.sold.keys() | tally.bought.keys()),
+        firms=tally.firms,
         cleared_at=run.finished_at or run.created_at,
     )
 
 
-class _Tally:
+class Tally:
     """Volume by firm on each side of one product in one run."""
 
     def __init__(self) -> None:
@@ -122,9 +122,13 @@ class _Tally:
         self.bought[buyer] += volume
 
     @property
+    def firms(self) -> int:
+        return len(self.sold.keys() | self.bought.keys())
+
+    @property
     def may_be_published(self) -> bool:
         """Both sides must hide their largest two: what one side has done is known to the other already."""
-        return len(self.sold.keys() | self.bought.keys()) >= FEWEST_FIRMS and all(
+        return self.firms >= FEWEST_FIRMS and all(
             _largest_two(side, self.volume) <= LARGEST_TWO for side in (self.sold, self.bought)
         )
 

@@ -12,8 +12,9 @@ from flask.typing import ResponseReturnValue
 from app.auth import public
 from app.clock import clock
 from app.db import session
-from app.operations import pages, published
+from app.operations import hub_prices, pages, published
 from app.operations.offer_terms import plain
+from app.web.hub_prices import tables_of
 
 blueprint = Blueprint("public_pages", __name__)
 DAYS_DRAWN = 400
@@ -42,6 +43,7 @@ def prices() -> ResponseReturnValue:
         "prices.html",
         series=[(one, _path([value for _day, value in one.days[-DAYS_DRAWN:]])) for one in series],
         round_prices=published.round_prices(session()),
+        published=[(one, tables_of(session(), one.prices)) for one in hub_prices.publications(session())],
         products=pages.products_by_code(session()),
         fewest=published.FEWEST_FIRMS,
         largest_two=published.LARGEST_TWO,
@@ -77,6 +79,23 @@ def prices_csv() -> Response:
         )
     headers = {"Content-Disposition": 'attachment; filename="changdan-prices.csv"'}
     # The mark at the front tells spreadsheets that it is UTF-8.
+    return Response("\ufeff" + buffer.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+@blueprint.get("/prices/hubs.csv")
+@public
+def hub_prices_csv() -> Response:
+    """The published prices by hub; without a region the mean over all."""
+    buffer = io.StringIO()
+    table = csv.writer(buffer, lineterminator="\r\n")
+    table.writerow(["round", "product", "grade", "region", "period", "price", "currency", "unit", "firms", "published"])
+    products = pages.products_by_code(session())
+    for one in hub_prices.publications(session()):
+        for row in one.prices:
+            unit, day = products[row.product_code].unit.value, one.publication.published_at.date()
+            about = (one.publication.round.code, row.product_code, row.grade_code, row.region_code or "", row.period)
+            table.writerow([*about, plain(row.price), "CNY", unit, row.firms, day])
+    headers = {"Content-Disposition": 'attachment; filename="changdan-hub-prices.csv"'}
     return Response("\ufeff" + buffer.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
 
 

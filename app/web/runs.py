@@ -13,6 +13,7 @@ from app.auth import principal, requires
 from app.db import session
 from app.models import Run
 from app.operations import flows, pages, runs
+from app.operations.limit_prices import limit_prices
 from app.permissions import Permission
 from app.web.charts import flow_figure
 from app.web.labels import label_of
@@ -37,6 +38,7 @@ def show(run_id: uuid.UUID) -> ResponseReturnValue:
         gap_share=gap_share(certificate),
         figure=flow_figure(moved, pages.products_by_code(session())) if moved else None,
         products=pages.products_by_code(session()),
+        limit_costs=limit_prices(session(), run=run) if principal().may(Permission.ROUND_MANAGE) else [],
         is_open=run.state in runs.OPEN,
         started_by=pages.names_of_people(session(), [run.started_by_id]).get(run.started_by_id or uuid.UUID(int=0)),
     )
