@@ -8,19 +8,21 @@ transaction that is still running: what lies before that horizon is all committe
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.auth import Principal
-from app.models import Contract, Event, Offer, Proposal, Round, Run, SubjectKind
+from app.models import Amendment, CallOff, Claim, Contract, Event, Offer, Proposal, Round, Run, SubjectKind
 from app.operations import contracts, offers, proposals, review, rounds, runs
 from app.permissions import Permission
+from contracts.state import Actor, Subject
 
-Records = sa.Select[tuple[uuid.UUID]]
+Condition = sa.ColumnElement[bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,37 +100,96 @@ def _newest(session: Session, start: Position, horizon: int) -> Position:
 
 
 def _visible(principal: Principal) -> sa.Select[Event]:
-    """The events of records that the asker may read; all of them for those who audit."""
+    """The events of records that the asker may read; all of them for those who audit.
+
+    Whether an event is among them does not change with time, as far as it was ever to be seen: else it could come
+    into view behind a reader who has passed it.
+    """
     query = sa.select(Event)
     if principal.may(Permission.AUDIT_READ):
         return query
-    records = records_of(principal)
-    of_records = [
-        sa.and_(Event.subject_kind == kind, Event.subject_id.in_(visible)) for kind, visible in records.items()
+    found = [
+        sa.and_(Event.subject_kind == kind, condition)
+        for kind, conditions in SCOPES.items()
+        for condition in conditions(principal)
     ]
-    if principal.firm_id is not None:
-        of_records.append(
-            sa.and_(
-                Event.subject_kind == SubjectKind.PROPOSAL,
-                Event.name.in_(contracts.PARTY_MOVES),
-                Event.subject_id.in_(_ids(proposals.visible_proposals(principal), Proposal)),
-            )
-        )
-    return query.where(sa.or_(sa.false(), *of_records))
+    return query.where(sa.or_(sa.false(), *found))
 
 
-def records_of(principal: Principal) -> Mapping[SubjectKind, Records]:
-    """The ids of the records of each kind all of whose steps the asker may see."""
-    found: dict[SubjectKind, Records] = {SubjectKind.CONTRACT: _ids(contracts.visible_contracts(principal), Contract)}
-    if principal.firm_id is None:
-        found[SubjectKind.PROPOSAL] = _ids(review.visible_reviews(principal), Proposal)
-        found[SubjectKind.RUN] = _ids(runs.visible_runs(principal), Run)
-        if principal.may(Permission.RUN_READ):
-            found[SubjectKind.ROUND] = _ids(rounds.visible_rounds(principal), Round)
-    elif principal.may(Permission.OFFER_READ):
-        found[SubjectKind.OFFER] = _ids(offers.visible_offers(principal), Offer)
-    return found
+def _of_offers(principal: Principal) -> Iterator[Condition]:
+    if principal.may(Permission.OFFER_READ):
+        yield _is_one_of(offers.visible_offers(principal), Offer)
 
 
-def _ids(visible: sa.Select[Any], model: type[Contract | Offer | Proposal | Round | Run]) -> Records:
-    return visible.with_only_columns(model.id)
+def _of_rounds(principal: Principal) -> Iterator[Condition]:
+    """Rounds are nobody's own: their steps are for those who watch them."""
+    if principal.may(Permission.RUN_READ):
+        yield _is_one_of(rounds.visible_rounds(principal), Round)
+
+
+def _of_runs(principal: Principal) -> Iterator[Condition]:
+    yield _is_one_of(runs.visible_runs(principal), Run)
+
+
+def _of_proposals(principal: Principal) -> Iterator[Condition]:
+    """All steps for those who review; for the parties those from the release on."""
+    yield _is_one_of(review.visible_reviews(principal), Proposal)
+    known = _is_one_of(proposals.visible_proposals(principal), Proposal)
+    yield sa.and_(Event.name.in_(contracts.PARTY_MOVES), known)
+
+
+def _of_contracts(principal: Principal) -> Iterator[Condition]:
+    yield _is_one_of(contracts.visible_contracts(principal), Contract)
+
+
+def _of_call_offs(principal: Principal) -> Iterator[Condition]:
+    yield Event.subject_id.in_(sa.select(CallOff.id).where(CallOff.contract_id.in_(_contracts(principal))))
+
+
+def _of_amendments(principal: Principal) -> Iterator[Condition]:
+    """Those that were proposed, without their drafting; all steps of what the asker's own side drafts."""
+    drafts, known = sa.select(Amendment.id), Amendment.contract_id.in_(_contracts(principal))
+    proposed = Event.subject_id.in_(drafts.where(known, Amendment.proposed_at.is_not(None)))
+    yield sa.and_(Event.name != f"{Subject.AMENDMENT}.draft", proposed)
+    own = Amendment.proposed_by == _own_side(principal)
+    yield Event.subject_id.in_(drafts.join(Contract, Contract.id == Amendment.contract_id).where(known, own))
+
+
+def _of_claims(principal: Principal) -> Iterator[Condition]:
+    """Those that were filed, without their drafting; all steps of what the asker's own side claims."""
+    drafts, known = sa.select(Claim.id), Claim.contract_id.in_(_contracts(principal))
+    yield sa.and_(
+        Event.name != f"{Subject.CLAIM}.draft", Event.subject_id.in_(drafts.where(known, Claim.filed_at.is_not(None)))
+    )
+    own = Claim.claimant == _own_side(principal)
+    yield Event.subject_id.in_(drafts.join(Contract, Contract.id == Claim.contract_id).where(known, own))
+
+
+SCOPES: Mapping[SubjectKind, Callable[[Principal], Iterator[Condition]]] = MappingProxyType(
+    {
+        SubjectKind.OFFER: _of_offers,
+        SubjectKind.ROUND: _of_rounds,
+        SubjectKind.RUN: _of_runs,
+        SubjectKind.PROPOSAL: _of_proposals,
+        SubjectKind.CONTRACT: _of_contracts,
+        SubjectKind.CALL_OFF: _of_call_offs,
+        SubjectKind.AMENDMENT: _of_amendments,
+        SubjectKind.CLAIM: _of_claims,
+    }
+)
+
+
+def _contracts(principal: Principal) -> sa.Select[tuple[uuid.UUID]]:
+    return contracts.visible_contracts(principal).with_only_columns(Contract.id)
+
+
+def _own_side(principal: Principal) -> sa.ColumnElement[str | None]:
+    """On which side of a contract the asker's firm stands, if on any."""
+    own = principal.firm_id
+    return sa.case(
+        (Contract.seller_firm_id == own, str(Actor.SELLER)), (Contract.buyer_firm_id == own, str(Actor.BUYER))
+    )
+
+
+def _is_one_of(visible: sa.Select[Any], model: type[Contract | Offer | Proposal | Round | Run]) -> Condition:
+    return Event.subject_id.in_(visible.with_only_columns(model.id))

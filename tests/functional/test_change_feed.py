@@ -20,7 +20,7 @@ from app.auth.principal import Principal, of_user
 from app.clock import clock
 from app.db import db
 from app.embedded_postgres import EmbeddedPostgres
-from app.models import Contract, Event, SubjectKind
+from app.models import Amendment, Contract, Event, SubjectKind, User
 from app.operations import change_feed, events
 from app.operations.change_feed import OtherServer, Position
 from app.permissions import Permission
@@ -254,6 +254,43 @@ def test_a_key_sees_what_its_scopes_let_it_read(contract: Contract) -> None:
         permissions=frozenset({Permission.CONTRACT_READ}),
     )
     assert read(who, None)[0] == ["contract.conclude"]
+
+
+def test_every_kind_of_record_has_its_scope() -> None:
+    assert set(change_feed.SCOPES) == set(SubjectKind)
+
+
+def test_a_draft_is_its_own_sides(contract: Contract) -> None:
+    """The other side learns of an amendment when it is proposed, and never of its drafting."""
+    amendment = Amendment(
+        contract_id=contract.id,
+        proposed_by="seller",
+        number=2,
+        reason_code="reopener",
+        in_force_from=contract.effective_to,
+        terms=contract.terms,
+        terms_hash=contract.terms_hash,
+    )
+    db.session.add(amendment)
+    db.session.flush()
+    make.EventFactory(subject_kind=SubjectKind.AMENDMENT, subject_id=amendment.id, name="amendment.draft")
+    db.session.commit()
+    seller, buyer, staff = (of_user(user) for user in (*_traders(contract), make.StaffFactory()))
+    db.session.commit()
+    drafted, after_draft = read(seller, None)
+    assert drafted == ["amendment.draft"]
+    nothing, before = read(buyer, None)
+    assert nothing == read(staff, None)[0] == []
+    amendment.state, amendment.proposed_at, amendment.expires_at = "pending", make.NOON, make.NOON
+    make.EventFactory(subject_kind=SubjectKind.AMENDMENT, subject_id=amendment.id, name="amendment.propose")
+    db.session.commit()
+    assert read(seller, after_draft)[0] == read(buyer, before)[0] == read(staff, None)[0] == ["amendment.propose"]
+    assert read(buyer, None)[0] == ["amendment.propose"]
+
+
+def _traders(contract: Contract) -> tuple[User, User]:
+    seller, buyer = (make.UserFactory(firm=firm) for firm in (contract.seller, contract.buyer))
+    return seller, buyer
 
 
 def test_pages_go_on_where_the_last_ended(own_app: Application, contract: Contract) -> None:
