@@ -26,7 +26,7 @@ mails = ApiBlueprint("mails", __name__, path="/mails", description="E-mails and 
 BLUEPRINTS = (blueprint, mails)
 
 
-class BothSchema(ma.Schema):
+class NoticeTextSchema(ma.Schema):
     """A text in both languages."""
 
     zh = ma.fields.String(required=True)
@@ -38,7 +38,7 @@ class NotificationSchema(ma.Schema):
 
     id = ma.fields.UUID(required=True)
     topic = ma.fields.String(required=True)
-    title = ma.fields.Nested(BothSchema, required=True)
+    title = ma.fields.Nested(NoticeTextSchema, required=True)
     about_kind = ma.fields.String(required=True)
     about_id = ma.fields.UUID(required=True)
     data = ma.fields.Dict(keys=ma.fields.String(), required=True)
@@ -50,33 +50,33 @@ class NotificationArguments(PageArguments):
     unread = ma.fields.Boolean(load_default=False, metadata={"description": "Only those not read yet"})
 
 
-class UntilSchema(ma.Schema):
+class ReadUntilSchema(ma.Schema):
     """Up to which time all are read; now without one."""
 
     until = Timestamp(load_default=None, allow_none=True)
 
 
-class CountSchema(ma.Schema):
+class ReadCountSchema(ma.Schema):
     """How many."""
 
     count = ma.fields.Integer(required=True)
 
 
-class ChoiceSchema(ma.Schema):
+class NoticeChoiceSchema(ma.Schema):
     """How you hear of one topic; `chosen` is false as long as the topic's own rule holds."""
 
     topic = ma.fields.String(required=True)
-    text = ma.fields.Nested(BothSchema, required=True)
+    text = ma.fields.Nested(NoticeTextSchema, required=True)
     in_app = ma.fields.Boolean(required=True)
     mail = ma.fields.Boolean(required=True)
     chosen = ma.fields.Boolean(required=True)
 
 
-class ChoicesSchema(ma.Schema):
-    choices = ma.fields.List(ma.fields.Nested(ChoiceSchema), required=True)
+class NoticeChoicesSchema(ma.Schema):
+    choices = ma.fields.List(ma.fields.Nested(NoticeChoiceSchema), required=True)
 
 
-class WantedSchema(ma.Schema):
+class WantedNoticeSchema(ma.Schema):
     """How you want to hear of one topic."""
 
     topic = ma.fields.String(required=True, validate=ma.validate.OneOf(sorted(TOPICS)))
@@ -84,8 +84,8 @@ class WantedSchema(ma.Schema):
     mail = ma.fields.Boolean(required=True)
 
 
-class WantedListSchema(ma.Schema):
-    choices = ma.fields.List(ma.fields.Nested(WantedSchema), required=True, validate=ma.validate.Length(1, 200))
+class WantedNoticesSchema(ma.Schema):
+    choices = ma.fields.List(ma.fields.Nested(WantedNoticeSchema), required=True, validate=ma.validate.Length(1, 200))
 
 
 class MailSchema(ma.Schema):
@@ -131,8 +131,8 @@ def read(notification_id: uuid.UUID) -> dict[str, Any]:
 
 @blueprint.post("/read-all")
 @requires(Permission.NOTICE_READ)
-@blueprint.arguments(UntilSchema)
-@blueprint.response(200, CountSchema)
+@blueprint.arguments(ReadUntilSchema)
+@blueprint.response(200, ReadCountSchema)
 def read_all(arguments: dict[str, Any]) -> dict[str, int]:
     """Note that all were read, up to a time if one is given."""
     now = clock()
@@ -142,7 +142,7 @@ def read_all(arguments: dict[str, Any]) -> dict[str, int]:
 
 @blueprint.get("/choices")
 @requires(Permission.NOTICE_READ)
-@blueprint.response(200, ChoicesSchema)
+@blueprint.response(200, NoticeChoicesSchema)
 def get_choices() -> dict[str, Any]:
     """How you hear of each topic that is for you."""
     return _chosen(notifications.choices(session(), principal=principal()))
@@ -150,9 +150,9 @@ def get_choices() -> dict[str, Any]:
 
 @blueprint.patch("/choices")
 @requires(Permission.NOTICE_READ)
-@blueprint.arguments(WantedListSchema)
+@blueprint.arguments(WantedNoticesSchema)
 @refuses(blueprint, 422)
-@blueprint.response(200, ChoicesSchema)
+@blueprint.response(200, NoticeChoicesSchema)
 def choose(wanted: dict[str, Any]) -> dict[str, Any]:
     """Choose for some topics; the others stay as they are."""
     by_topic = {one["topic"]: (one["in_app"], one["mail"]) for one in wanted["choices"]}

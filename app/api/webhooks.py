@@ -33,7 +33,7 @@ ONE_TOPIC = ma.fields.String(validate=ma.validate.OneOf(webhook_topics()))
 SOME = ma.validate.Length(1, 200)
 
 
-class EndpointSchema(ma.Schema):
+class WebhookSchema(ma.Schema):
     """An endpoint, without its secret. `older_until` is set while two secrets sign."""
 
     id = ma.fields.UUID(required=True)
@@ -47,13 +47,13 @@ class EndpointSchema(ma.Schema):
     stop_reason = ma.fields.Enum(StopReason, by_value=True, required=True, allow_none=True)
 
 
-class EndpointWithSecretSchema(EndpointSchema):
+class WebhookWithSecretSchema(WebhookSchema):
     """An endpoint with the one sight of its new secret."""
 
     secret = ma.fields.String(required=True, metadata={"description": "Shown once; whsec_ and base64"})
 
 
-class NewEndpointSchema(ma.Schema):
+class NewWebhookSchema(ma.Schema):
     """What to make."""
 
     url = Text(required=True, most=LONGEST_URL, metadata={"description": "https://, on the internet"})
@@ -61,7 +61,7 @@ class NewEndpointSchema(ma.Schema):
     description = Text(load_default="", least=0, most=200)
 
 
-class EndpointChangeSchema(ma.Schema):
+class WebhookChangeSchema(ma.Schema):
     """What is to change."""
 
     url = Text(most=LONGEST_URL)
@@ -69,7 +69,7 @@ class EndpointChangeSchema(ma.Schema):
     description = Text(least=0, most=200)
 
 
-class MessageSchema(ma.Schema):
+class WebhookMessageSchema(ma.Schema):
     """One message; `webhook_id` is the header by which you know one that comes twice."""
 
     id = ma.fields.UUID(required=True)
@@ -82,7 +82,7 @@ class MessageSchema(ma.Schema):
     created_at = Timestamp(required=True)
 
 
-class AttemptSchema(ma.Schema):
+class WebhookAttemptSchema(ma.Schema):
     """One attempt: the status that was answered with the first kilobyte of the answer, or why there was none."""
 
     number = ma.fields.Integer(required=True)
@@ -94,34 +94,34 @@ class AttemptSchema(ma.Schema):
     error = ma.fields.String(required=True, allow_none=True)
 
 
-class MessageWithAttemptsSchema(MessageSchema):
+class WebhookMessageLogSchema(WebhookMessageSchema):
     body = ma.fields.String(required=True, metadata={"description": "As it is sent and signed"})
-    attempts = ma.fields.List(ma.fields.Nested(AttemptSchema), required=True)
+    attempts = ma.fields.List(ma.fields.Nested(WebhookAttemptSchema), required=True)
 
 
-class MessageArguments(PageArguments):
+class WebhookMessageArguments(PageArguments):
     state = ma.fields.Enum(MessageState, by_value=True, load_default=None)
 
 
-class SinceSchema(ma.Schema):
+class WebhookReplaySchema(ma.Schema):
     """From when on to send again, and whether also what was delivered."""
 
     since = Timestamp(required=True)
     delivered = ma.fields.Boolean(load_default=False)
 
 
-class SentAgainSchema(ma.Schema):
+class WebhookReplayedSchema(ma.Schema):
     count = ma.fields.Integer(required=True, metadata={"description": "Messages on their way"})
 
 
-class TestSentSchema(ma.Schema):
+class WebhookTestSchema(ma.Schema):
     topic = ma.fields.String(required=True)
 
 
 @blueprint.get("")
 @requires(Permission.WEBHOOK_MANAGE)
 @blueprint.arguments(PageArguments, location="query")
-@blueprint.response(200, page_of(EndpointSchema))
+@blueprint.response(200, page_of(WebhookSchema))
 def list_endpoints(arguments: dict[str, Any]) -> Page[WebhookEndpoint]:
     """Your firm's endpoints, oldest first."""
     order = (WebhookEndpoint.created_at, WebhookEndpoint.id)
@@ -130,9 +130,9 @@ def list_endpoints(arguments: dict[str, Any]) -> Page[WebhookEndpoint]:
 
 @blueprint.post("")
 @requires(Permission.WEBHOOK_MANAGE)
-@blueprint.arguments(NewEndpointSchema)
+@blueprint.arguments(NewWebhookSchema)
 @refuses(blueprint, 404, 409, 422)
-@blueprint.response(201, EndpointWithSecretSchema)
+@blueprint.response(201, WebhookWithSecretSchema)
 def make_endpoint(terms: dict[str, Any]) -> dict[str, Any]:
     """Make an endpoint; the answer is the only sight of its secret."""
     return _with_secret(*webhooks.make_endpoint(session(), principal=principal(), now=clock(), **terms))
@@ -141,7 +141,7 @@ def make_endpoint(terms: dict[str, Any]) -> dict[str, Any]:
 @blueprint.get("/<uuid:endpoint_id>")
 @requires(Permission.WEBHOOK_MANAGE)
 @refuses(blueprint, 404)
-@blueprint.response(200, EndpointSchema)
+@blueprint.response(200, WebhookSchema)
 def get_endpoint(endpoint_id: uuid.UUID) -> WebhookEndpoint:
     """One endpoint."""
     return _answer(webhooks.find_endpoint(session(), principal=principal(), endpoint_id=endpoint_id))
@@ -150,9 +150,9 @@ def get_endpoint(endpoint_id: uuid.UUID) -> WebhookEndpoint:
 @blueprint.patch("/<uuid:endpoint_id>")
 @requires(Permission.WEBHOOK_MANAGE)
 @changes_version
-@blueprint.arguments(EndpointChangeSchema)
+@blueprint.arguments(WebhookChangeSchema)
 @refuses(blueprint, 404, 409, 412, 422, 428)
-@blueprint.response(200, EndpointSchema)
+@blueprint.response(200, WebhookSchema)
 def change_endpoint(terms: dict[str, Any], endpoint_id: uuid.UUID) -> WebhookEndpoint:
     """Change URL, topics or description; messages on their way go to the new URL."""
     found = webhooks.find_endpoint(session(), principal=principal(), endpoint_id=endpoint_id, lock=True)
@@ -163,7 +163,7 @@ def change_endpoint(terms: dict[str, Any], endpoint_id: uuid.UUID) -> WebhookEnd
 @blueprint.post("/<uuid:endpoint_id>/new-secret")
 @requires(Permission.WEBHOOK_MANAGE)
 @refuses(blueprint, 404)
-@blueprint.response(200, EndpointWithSecretSchema)
+@blueprint.response(200, WebhookWithSecretSchema)
 def new_secret(endpoint_id: uuid.UUID) -> dict[str, Any]:
     """Make a new secret. The one until now signs along for a day, so that you can change over."""
     return _with_secret(*webhooks.rotate_secret(session(), principal=principal(), endpoint_id=endpoint_id, now=clock()))
@@ -172,7 +172,7 @@ def new_secret(endpoint_id: uuid.UUID) -> dict[str, Any]:
 @blueprint.post("/<uuid:endpoint_id>/stop")
 @requires(Permission.WEBHOOK_MANAGE)
 @refuses(blueprint, 404)
-@blueprint.response(200, EndpointSchema)
+@blueprint.response(200, WebhookSchema)
 def stop_endpoint(endpoint_id: uuid.UUID) -> WebhookEndpoint:
     """Send nothing more. Doing it again changes nothing."""
     return _answer(webhooks.stop_endpoint(session(), principal=principal(), endpoint_id=endpoint_id, now=clock()))
@@ -181,7 +181,7 @@ def stop_endpoint(endpoint_id: uuid.UUID) -> WebhookEndpoint:
 @blueprint.post("/<uuid:endpoint_id>/start")
 @requires(Permission.WEBHOOK_MANAGE)
 @refuses(blueprint, 404)
-@blueprint.response(200, EndpointSchema)
+@blueprint.response(200, WebhookSchema)
 def start_endpoint(endpoint_id: uuid.UUID) -> WebhookEndpoint:
     """Send again; what was missed comes by a replay."""
     return _answer(webhooks.start_endpoint(session(), principal=principal(), endpoint_id=endpoint_id))
@@ -191,7 +191,7 @@ def start_endpoint(endpoint_id: uuid.UUID) -> WebhookEndpoint:
 @requires(Permission.WEBHOOK_MANAGE)
 @idempotent
 @refuses(blueprint, 404, 409, 422)
-@blueprint.response(202, TestSentSchema)
+@blueprint.response(202, WebhookTestSchema)
 def send_test(endpoint_id: uuid.UUID) -> dict[str, str]:
     """Send a message of the topic webhook.test; it takes the way of every message, within seconds."""
     told = webhooks.send_test(session(), principal=principal(), endpoint_id=endpoint_id, now=clock())
@@ -201,9 +201,9 @@ def send_test(endpoint_id: uuid.UUID) -> dict[str, str]:
 @blueprint.post("/<uuid:endpoint_id>/replay")
 @requires(Permission.WEBHOOK_MANAGE)
 @idempotent
-@blueprint.arguments(SinceSchema)
+@blueprint.arguments(WebhookReplaySchema)
 @refuses(blueprint, 404, 409, 422)
-@blueprint.response(202, SentAgainSchema)
+@blueprint.response(202, WebhookReplayedSchema)
 def replay_since(wanted: dict[str, Any], endpoint_id: uuid.UUID) -> dict[str, int]:
     """Send again what did not arrive since some time, with what was missed while the endpoint was stopped."""
     count = webhook_messages.replay_since(
@@ -214,9 +214,9 @@ def replay_since(wanted: dict[str, Any], endpoint_id: uuid.UUID) -> dict[str, in
 
 @blueprint.get("/<uuid:endpoint_id>/messages")
 @requires(Permission.WEBHOOK_MANAGE)
-@blueprint.arguments(MessageArguments, location="query")
+@blueprint.arguments(WebhookMessageArguments, location="query")
 @refuses(blueprint, 404)
-@blueprint.response(200, page_of(MessageSchema))
+@blueprint.response(200, page_of(WebhookMessageSchema))
 def list_messages(arguments: dict[str, Any], endpoint_id: uuid.UUID) -> Page[WebhookMessage]:
     """The messages to one endpoint, newest first."""
     webhooks.find_endpoint(session(), principal=principal(), endpoint_id=endpoint_id)
@@ -230,7 +230,7 @@ def list_messages(arguments: dict[str, Any], endpoint_id: uuid.UUID) -> Page[Web
 @blueprint.get("/<uuid:endpoint_id>/messages/<uuid:message_id>")
 @requires(Permission.WEBHOOK_MANAGE)
 @refuses(blueprint, 404)
-@blueprint.response(200, MessageWithAttemptsSchema)
+@blueprint.response(200, WebhookMessageLogSchema)
 def get_message(endpoint_id: uuid.UUID, message_id: uuid.UUID) -> WebhookMessage:
     """One message with the log of its attempts."""
     return webhook_messages.find_message(
@@ -242,7 +242,7 @@ def get_message(endpoint_id: uuid.UUID, message_id: uuid.UUID) -> WebhookMessage
 @requires(Permission.WEBHOOK_MANAGE)
 @idempotent
 @refuses(blueprint, 404, 409, 422)
-@blueprint.response(202, MessageWithAttemptsSchema)
+@blueprint.response(202, WebhookMessageLogSchema)
 def replay(endpoint_id: uuid.UUID, message_id: uuid.UUID) -> WebhookMessage:
     """Send one message again, under the same id."""
     return webhook_messages.replay(
@@ -256,4 +256,4 @@ def _answer(endpoint: WebhookEndpoint) -> WebhookEndpoint:
 
 
 def _with_secret(endpoint: WebhookEndpoint, secret: str) -> dict[str, Any]:
-    return {**{name: getattr(endpoint, name) for name in EndpointSchema().fields}, "secret": secret}
+    return {**{name: getattr(endpoint, name) for name in WebhookSchema().fields}, "secret": secret}

@@ -52,7 +52,7 @@ def _letter(taken: TakenMail, server: MailServer) -> EmailMessage:
     letter["From"], letter["To"], letter["Subject"] = server.sender, taken.address, taken.subject
     letter["Message-ID"] = f"<{taken.id.hex}@{server.sender.rpartition('@')[2].rstrip('>')}>"
     letter["Auto-Submitted"] = "auto-generated"
-    letter.set_content(taken.body)
+    letter.set_content(taken.body, cte="base64")  # not every server passes eight bits on
     return letter
 
 

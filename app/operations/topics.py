@@ -133,3 +133,11 @@ def topics_for(role: UserRole) -> list[Topic]:
 def webhook_topics() -> list[str]:
     """The topics that an endpoint of a firm can ask for: all that firms are told about."""
     return [topic.code for topic in TOPICS.values() if ROLES[topic.audience] & FIRM_ROLES]
+
+
+def by_group(topics: Iterable[Topic]) -> dict[str, list[Topic]]:
+    """Topics by what they are about, groups and topics in the order they come in."""
+    groups: dict[str, list[Topic]] = {}
+    for topic in topics:
+        groups.setdefault(topic.group, []).append(topic)
+    return groups

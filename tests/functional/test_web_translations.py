@@ -95,7 +95,11 @@ CODES: dict[str, Iterable[str]] = {
     "user_role": UserRole,
     "sign_in": models.SignInOutcome,
     "scope": KEY_SCOPES,
+    "mail": models.MailState,
+    "webhook_message": models.MessageState,
+    "webhook_stop": models.StopReason,
     "subject": models.SubjectKind,
+    "version": models.VersionState,
     "phase": ("snapshot", *PHASES, "alternatives", "writing"),
 }
 
