@@ -30,7 +30,7 @@ PARAMETER = {
     "name": HEADER,
     "required": False,
     "description": "Chosen by the caller, one for each thing to create. The same key with the same request gets the "
-    "first answer again; with another request 422; while the first is still running 409.",
+    "first answer again, for seven days; with another request 422; while the first is still running 409.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 View = TypeVar("View", bound=Callable[..., Any])

@@ -11,15 +11,19 @@ from procrastinate import Blueprint, JobContext
 from app.clock import clock
 from app.jobs import night, outbox, webhooks
 from app.jobs.call_offs import run_call_off_timers
+from app.jobs.cleaning import clean
 from app.jobs.contract_timers import run_contract_timers
 from app.jobs.effects import advance_contracts
 from app.jobs.expiries import expire_all
 from app.jobs.queue import KEEPING, NAMESPACE, SENDING, SOLVING, queue_due, requeue_forgotten
+from app.jobs.settlement import issue_all
 from app.jobs.transactions import transaction
 from app.logs import log
 from app.models import RoundKind
 
 NIGHT = "0 18 * * *"  # 02:00 in Shanghai
+EVERY_DAY = "0 20 * * *"  # 04:00 in Shanghai
+AFTER_NIGHT = "30 20 * * *"  # 04:30 in Shanghai
 EVERY_FIVE_MINUTES = "*/5 * * * *"
 EVERY_HOUR = "10 * * * *"  # days are what contracts count
 EVERY_TEN_SECONDS = "* * * * * */10"  # the seconds come last
@@ -96,6 +100,22 @@ def keep_nomination_calendar(context: JobContext, timestamp: int) -> None:  # no
     """Make due nominations firm, let due forecasts lapse, tell of overdue confirmations."""
     with _app(context).app_context():
         run_call_off_timers(now=clock())
+
+
+@tasks.periodic(cron=EVERY_DAY)
+@tasks.task(name="cleaning", queue=KEEPING, queueing_lock="cleaning", pass_context=True)
+def clean_up(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the queue tells the hour
+    """Delete what nobody needs any more."""
+    with _app(context).app_context():
+        clean(now=clock())
+
+
+@tasks.periodic(cron=AFTER_NIGHT)
+@tasks.task(name="settlement", queue=KEEPING, queueing_lock="settlement", pass_context=True)
+def issue_invoices(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the queue tells the hour
+    """Issue the invoices and statements that are due."""
+    with _app(context).app_context():
+        issue_all(now=clock())
 
 
 @tasks.periodic(cron=EVERY_TEN_SECONDS)
