@@ -11,6 +11,7 @@ from app.permissions import Permission
 from app.web import (
     amendments,
     audit,
+    call_offs,
     charts,
     contracts,
     explanations,
@@ -52,6 +53,7 @@ BLUEPRINTS = (
     proposals.blueprint,
     negotiation.blueprint,
     contracts.blueprint,
+    call_offs.blueprint,
     signing.blueprint,
     amendments.blueprint,
     verify.blueprint,

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from app.auth import Principal
 from app.models import Contract
-from app.web import amendments, signing
+from app.web import amendments, call_offs, signing
 
 Facts = dict[str, Any]
 
@@ -47,6 +47,7 @@ class Shown:
 
 
 SECTIONS: tuple[Section, ...] = (
+    Section("deliveries", call_offs.section),
     Section("signing", signing.section, "side"),
     Section("amendments", amendments.section),
     Section("versions", amendments.versions_section, "side"),

@@ -64,6 +64,7 @@ def _signed_in(who: Principal) -> list[tuple[str, str]]:
         ("rounds.listing", _("Rounds"), who.may(Permission.RUN_READ)),
         ("review.queue", _("Review"), who.may(Permission.REVIEW_READ)),
         ("contracts.listing", _("Contracts"), who.may(Permission.CONTRACT_READ)),
+        ("call_offs.listing", _("Deliveries"), who.may(Permission.CONTRACT_READ)),
         ("keys.listing", _("API keys"), who.may(Permission.API_KEY_MANAGE) and who.firm_id is not None),
         ("webhooks.listing", _("Webhooks"), who.may(Permission.WEBHOOK_MANAGE)),
         ("team.listing", _("People"), who.may(Permission.USER_MANAGE)),
