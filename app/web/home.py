@@ -33,7 +33,7 @@ def _firm() -> str:
     return render_template(
         "home_firm.html",
         desk=pages.firm_desk(session(), principal=principal()),
-        waiting=[view for view in views if "accept" in view.open_moves],
+        waiting=[view for view in views if not {"accept", "take_counter"}.isdisjoint(view.open_moves)],
         rounds=pages.open_rounds(session(), principal=principal(), now=clock()),
         results=pages.newest_results(session(), principal=principal()),
         contracts=pages.contract_states(session(), principal=principal()),

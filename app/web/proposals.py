@@ -1,4 +1,4 @@
-"""Proposals for a firm: what the market suggests, to accept in the version shown or to decline."""
+"""Proposals for a firm: what the market suggests, to accept in the version shown, to counter or to decline."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from app.clock import clock
 from app.db import session
 from app.errors import Conflict, Refused
 from app.models import Proposal
-from app.operations import pages, proposals
+from app.operations import messages, proposals
 from app.operations.pages import ANSWERABLE
 from app.permissions import Permission
-from app.web.formats import in_words
+from app.web.negotiation import proposal_page
 from app.web.paging import page_of
 from app.web.texts import _
-from contracts.reasons import REASONS, ReasonGroup
 
 blueprint = Blueprint("proposals", __name__)
 LONGEST_NOTE = 1000
@@ -38,21 +37,17 @@ def listing() -> ResponseReturnValue:
         rows=proposals.party_views(session(), principal=principal(), proposals=found.rows),
         next=found.next,
         shows_all=shows_all,
+        new_messages=messages.unread_counts(
+            session(), principal=principal(), proposal_ids=[proposal.id for proposal in found.rows]
+        ),
     )
 
 
 @blueprint.get("/proposals/<uuid:proposal_id>")
 @requires(Permission.PROPOSAL_READ)
 def show(proposal_id: uuid.UUID) -> ResponseReturnValue:
-    """One proposal with the terms and their hash, and what the firm may answer."""
-    found = proposals.find_proposal(session(), principal=principal(), proposal_id=proposal_id)
-    return render_template(
-        "proposal.html",
-        proposal=found,
-        attributes=pages.attributes_by_code(session(), product_code=found.product.code),
-        may_decide=principal().may(Permission.PROPOSAL_DECIDE),
-        reasons=[(one.code, in_words(one.text.zh, one.text.en)) for one in REASONS[ReasonGroup.DECLINE]],
-    )
+    """One proposal with the terms and their hash, what the firm may answer, and the negotiation so far."""
+    return proposal_page(proposal_id)
 
 
 @blueprint.post("/proposals/<uuid:proposal_id>/accept")
