@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from flask import Flask
 
-from app import contract_commands, night_commands, reference_command
+from app import contract_commands, night_commands, reference_command, settlement_commands
 from app.demo import command as demo_command
 
 COMMANDS: tuple[click.Command, ...] = (
@@ -14,6 +14,7 @@ COMMANDS: tuple[click.Command, ...] = (
     night_commands.run_night,
     night_commands.worker,
     contract_commands.verify_contract,
+    settlement_commands.group,
     demo_command.demo,
 )
 

@@ -53,7 +53,8 @@ class IndexMissing(MarketError):
 class Fixings:
     """What is known of indices, each as quoted: money per unit of the index by day.
 
-    `holidays` are weekdays without publication of any index, `closed` those of one. `determined` holds what staff set where the rule had no stand-in.
+    `determined` holds what staff set where the rule had no stand-in. `holidays` are weekdays without publication of any
+    index, `closed` those of one.
     """
 
     published: Mapping[str, Mapping[dt.date, Decimal]] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 from app.clock import day_of
 from app.models import CallOff, Contract, Invoice, InvoiceKind, Payment, Penalty
 from app.operations import excuses
-from app.operations.invoice_writing import invoices_of, said_by, write
+from app.operations.invoice_writing import invoices_of, said_by, tell_once, write
 from app.operations.month_prices import final_price
 from app.operations.terms_in_force import terms_in_force, version_in_force
 from contracts.fixings import IndexMissing
@@ -132,6 +132,15 @@ def issue_interest(session: Session, *, contract: Contract, now: dt.datetime) ->
             )
         )
     return made
+
+
+def tell_overdue(session: Session, *, contract: Contract, now: dt.datetime) -> None:
+    """Tell both parties, once, of each invoice that is past its due day and not paid in full."""
+    for invoice in invoices_of(session, contract_id=contract.id):
+        if invoice.due_on < day_of(now) and invoice.unpaid > 0:
+            facts = {"invoice": invoice.number, "due_on": invoice.due_on.isoformat()}
+            about = ("invoice", invoice.id)
+            tell_once(session, topic="invoice.overdue", about=about, contract=contract, facts=facts, now=now)
 
 
 def standing_payments(payments: Sequence[Payment]) -> list[Payment]:

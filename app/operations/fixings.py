@@ -24,6 +24,7 @@ from app.permissions import Permission
 from contracts.price_formula import PriceFormula
 from contracts.settlement_inputs import FixingUsed, days_needed, indices_of
 from contracts.terms import Terms
+from contracts.wording import Text
 from market.errors import InvalidValue
 from market.periods import Period
 
@@ -161,15 +162,30 @@ def newest(session: Session, *, indices: Collection[str]) -> Mapping[tuple[str, 
 
 def _check(session: Session, row: FixingRow, now: dt.datetime) -> None:
     if session.get(MarketIndex, row.index) is None:
-        raise Refused(f"{row.index!r} is no index; expected the code of one", field="index")
+        raise Refused(
+            Text(f"没有代码为 {row.index!r} 的指数", f"{row.index!r} is no index; expected the code of one"),
+            field="index",
+        )
     today = day_of(now)
     if not today - LONGEST_SPAN <= row.day <= today:
-        raise Refused(f"{row.day} lies ahead or too far back; expected a day up to {today}", field="day")
+        raise Refused(
+            Text(
+                f"{row.day} 不可用，应为不晚于 {today} 的日期",
+                f"{row.day}; expected a day up to {today}, ten years back",
+            ),
+            field="day",
+        )
     has_value = row.kind in {FixingKind.PUBLISHED, FixingKind.DETERMINED}
     if has_value != (row.value is not None):
-        raise Refused(f"{row.kind} with value {row.value}; expected {'one' if has_value else 'none'}", field="value")
+        raise Refused(
+            Text(
+                f"{row.kind} {'须有数值' if has_value else '不得有数值'}",
+                f"{row.kind} with value {row.value}; expected {'one' if has_value else 'none'}",
+            ),
+            field="value",
+        )
     if row.value is not None and row.value <= 0:
-        raise Refused(f"{row.value} is no price; expected more than 0", field="value")
+        raise Refused(Text("数值应大于 0", f"{row.value}; expected more than 0"), field="value")
 
 
 def _lock(session: Session, row: FixingRow) -> None:
@@ -186,15 +202,27 @@ def _same(latest: IndexFixing, row: FixingRow) -> bool:
 def _check_decision(principal: Principal, latest: IndexFixing | None, row: FixingRow) -> None:
     if latest is None and row.kind not in DECISIONS:
         return
-    what = f"{row.index} on {row.day}"
+    zh, en = f"{row.index} {row.day}", f"{row.index} on {row.day}"
     if not principal.may(Permission.FIXING_DECIDE):
-        raise Forbidden(f"{what} is told already or takes a decision; expected somebody who decides on fixings")
+        raise Forbidden(
+            Text(
+                f"{zh} 已有记录，更正与核定须由有权人员作出", f"{en} takes a decision; expected somebody who may decide"
+            )
+        )
     if not row.reason:
-        raise Refused(f"{what} takes a decision; expected its reason", field="reason")
+        raise Refused(
+            Text(f"{zh} 的更正或核定须说明理由", f"{en} takes a decision; expected its reason"), field="reason"
+        )
     if row.kind is FixingKind.WITHDRAWN and latest is None:
-        raise Refused(f"nothing is told of {what}; expected a day that is", field="day")
+        raise Refused(Text(f"{zh} 尚无记录可撤回", f"nothing is told of {en}; expected a day that is"), field="day")
     if row.kind is FixingKind.DETERMINED and latest is not None and latest.kind is FixingKind.PUBLISHED:
-        raise Refused(f"{what} was published; expected a correction of that, or a day without", field="day")
+        raise Refused(
+            Text(
+                f"{zh} 已有公布值，如有误请先更正或撤回",
+                f"{en} was published; expected a correction of that, or a day without",
+            ),
+            field="day",
+        )
 
 
 def _follow(session: Session, row: FixingRow, before: IndexFixing | None) -> None:

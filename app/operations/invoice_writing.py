@@ -24,6 +24,7 @@ from app.models import (
     InvoiceKind,
     InvoiceLine,
     LineName,
+    Outbox,
     SubjectKind,
 )
 from app.operations import contracts, events
@@ -144,9 +145,26 @@ def write(
     return row
 
 
-def frozen_inputs(invoice: Invoice) -> str:
-    """The stored inputs as JSON text, whatever the database did to the order of members."""
-    return json.dumps(invoice.inputs)
+def tell_once(
+    session: Session,
+    *,
+    topic: str,
+    about: tuple[str, uuid.UUID],
+    contract: Contract,
+    facts: dict[str, Any],
+    now: dt.datetime,
+) -> bool:
+    """Tell both parties about something, unless the same was told before; returns whether it was told now."""
+    kind, number = about
+    payload = {"contract": contract.number, "contract_id": str(contract.id), **facts}
+    before = sa.select(Outbox.id).where(
+        Outbox.topic == topic, Outbox.about_kind == str(kind), Outbox.about_id == number, Outbox.payload == payload
+    )
+    if session.scalar(before.limit(1)) is not None:
+        return False
+    firms = (contract.seller_firm_id, contract.buyer_firm_id)
+    tell(session, topic=topic, about=about, firms=firms, payload=payload, now=now)
+    return True
 
 
 def _next_number(session: Session, contract_id: uuid.UUID) -> int:

@@ -26,15 +26,17 @@ from app.models import (
     Invoice,
     InvoiceConsignment,
     InvoiceKind,
+    SubjectKind,
 )
 from app.operations import call_offs, charges, statements
-from app.operations.invoice_writing import ValuedConsignment, invoices_of, said_by, write
+from app.operations.invoice_writing import ValuedConsignment, invoices_of, said_by, tell_once, write
 from app.operations.month_prices import missing_of, month_account
 from contracts.fixings import IndexMissing
 from contracts.quality import Assay, UmpireNeeded, determine
 from contracts.settlement_inputs import AssayUsed, Delivered, MonthInputs, month_price, settle
 from contracts.state import Actor
 from contracts.terms import Terms
+from contracts.wording import Text
 from market.errors import InvalidValue
 from market.periods import Period
 
@@ -47,7 +49,7 @@ class Waiting:
     """What holds an invoice or a statement of a period back, and why."""
 
     period: str
-    why: str
+    why: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,13 @@ def issue_due(session: Session, *, contract_id: uuid.UUID, now: dt.datetime) -> 
     waiting += [Waiting(period=period, why=why) for period, why in told.waiting]
     made += told.invoices
     made += charges.issue_interest(session, contract=contract, now=now)
+    charges.tell_overdue(session, contract=contract, now=now)
     return Issued(invoices=tuple(made), statements=told.statements, waiting=tuple(waiting))
+
+
+def missing_text(missing: IndexMissing) -> Text:
+    """Which days of which index wait for a fixing."""
+    return Text(f"指数 {missing.index} 缺 {'、'.join(map(str, missing.days))} 的报价，待公布或由平台核定", str(missing))
 
 
 def reference_of(call_off: CallOff) -> str:
@@ -139,9 +147,9 @@ class _Month:
         try:
             version, account = month_account(self.session, contract=self.contract, month=self.month, on=on)
         except InvalidValue as wrong:
-            return self._wait(str(wrong))
+            return self._wait(Text(f"指数报价的含税口径与合同不符：{wrong}", str(wrong)))
         if account.priced and (missing := missing_of(account)) is not None:
-            self._wait(str(missing))
+            self._wait_for_index(missing)
             account = replace(account, priced=False)
         before = self._before()
         if not account.priced and any(row.is_final for row in before.values()):
@@ -152,7 +160,7 @@ class _Month:
         try:
             rows = self._valued(inputs)
         except IndexMissing as missing:
-            return self._wait(str(missing))
+            return self._wait_for_index(missing)
         if not self._is_due(inputs, rows, before):
             return []
         row = write(
@@ -171,9 +179,16 @@ class _Month:
                 call_offs.settle(self.session, call_off=call_off, now=self.now)
         return [row]
 
-    def _wait(self, why: str) -> list[Invoice]:
+    def _wait(self, why: Text) -> list[Invoice]:
         self.waiting.append(Waiting(period=str(self.month), why=why))
         return []
+
+    def _wait_for_index(self, missing: IndexMissing) -> list[Invoice]:
+        """The parties and the platform are told once of the days for which the contract's rule has no stand-in."""
+        facts = {"index": missing.index, "month": str(self.month), "days": [day.isoformat() for day in missing.days]}
+        about = (SubjectKind.CONTRACT.value, self.contract.id)
+        tell_once(self.session, topic="index.missing", about=about, contract=self.contract, facts=facts, now=self.now)
+        return self._wait(missing_text(missing))
 
     def _before(self) -> dict[uuid.UUID, InvoiceConsignment]:
         """The consignments as the last invoice of the month has them."""
@@ -189,7 +204,9 @@ class _Month:
             try:
                 assays = assays_used(account.terms, goods.assays)
             except UmpireNeeded as needed:
-                self._wait(f"call-off {call_off.number}: {needed}")
+                self._wait(
+                    Text(f"第 {call_off.number} 号交货的检验结果待仲裁方确定", f"call-off {call_off.number}: {needed}")
+                )
         known = before.get(goods.id)
         lots = call_off.shipped_lots if assays is None else call_off.received_lots
         return Delivered(

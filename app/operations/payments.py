@@ -17,6 +17,7 @@ from app.operations.invoice_writing import find_invoice
 from app.operations.outbox import tell
 from app.permissions import Permission
 from contracts.state import Actor
+from contracts.wording import Text
 
 
 def record_payment(
@@ -37,9 +38,21 @@ def record_payment(
     """
     invoice, side = _locked(session, principal, invoice_id)
     if amount <= 0 or amount > invoice.unpaid:
-        raise Refused(f"{amount}; expected more than 0 and at most the {invoice.unpaid} unpaid", field="amount")
+        raise Refused(
+            Text(
+                f"{amount}：应大于 0 且不超过未付的 {invoice.unpaid}",
+                f"{amount}; expected more than 0 and at most the {invoice.unpaid} unpaid",
+            ),
+            field="amount",
+        )
     if not invoice.issued_on <= paid_on <= day_of(now):
-        raise Refused(f"{paid_on}; expected a day from {invoice.issued_on} to {day_of(now)}", field="paid_on")
+        raise Refused(
+            Text(
+                f"{paid_on}：应为 {invoice.issued_on} 至 {day_of(now)} 之间的日期",
+                f"{paid_on}; expected a day from {invoice.issued_on} to {day_of(now)}",
+            ),
+            field="paid_on",
+        )
     payment = Payment(amount=amount, paid_on=paid_on, reference=reference, recorded_by=side.value)
     _add(session, principal, invoice, payment, now)
     if invoice.unpaid == 0:
@@ -67,9 +80,9 @@ def take_back(
     if found is None:
         raise NotFound("no such payment of this invoice")
     if side not in {Actor.STAFF, Actor(found.recorded_by)}:
-        raise Forbidden("the other side has recorded this payment; expected a record of your own")
+        raise Forbidden(Text("该付款由对方登记", "the other side has recorded this payment; expected one of your own"))
     if found.reverses_id is not None or any(one.reverses_id == found.id for one in invoice.payments):
-        raise Conflict("this payment was taken back already")
+        raise Conflict(Text("该付款登记已撤回", "this payment was taken back already"))
     back = Payment(
         amount=-found.amount,
         paid_on=found.paid_on,
@@ -93,7 +106,9 @@ def _locked(session: Session, principal: Principal, invoice_id: uuid.UUID) -> tu
     invoice = find_invoice(session, principal=principal, invoice_id=invoice_id)
     side = recorder(principal, invoice.contract)
     if side is None:
-        raise Forbidden("payments are recorded by the parties' traders and the platform")
+        raise Forbidden(
+            Text("付款由合同双方及平台登记", "payments are recorded by the parties' traders and the platform")
+        )
     call_offs.hold(session, invoice.contract)
     session.refresh(invoice, ["payments"])
     return invoice, side

@@ -42,6 +42,7 @@ from contracts.settlement_inputs import (
 from contracts.state import Actor
 from contracts.take_or_pay import YearTaken
 from contracts.terms import Terms
+from contracts.wording import Text
 from contracts.working import cents
 from contracts.year_statement import PeriodPosition, YearTold, positions, year_told
 from market.errors import InvalidValue
@@ -59,7 +60,7 @@ class YearsIssued:
 
     invoices: list[Invoice] = field(default_factory=list)
     statements: int = 0
-    waiting: list[tuple[str, str]] = field(default_factory=list)
+    waiting: list[tuple[str, Text]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,10 +153,12 @@ def issue_years(session: Session, *, contract: Contract, now: dt.datetime) -> Ye
         try:
             price = _year_price(session, contract, terms, year, on)
         except (IndexMissing, InvalidValue) as missing:
-            found.waiting.append((str(year), str(missing)))
+            found.waiting.append(
+                (str(year), Text(f"年度均价未定：{missing}", f"no mean price of the year yet: {missing}"))
+            )
             break
-        if (why := _not_final(session, contract, year)) is not None:
-            found.waiting.append((str(year), why))
+        if (open_ones := _not_final(session, contract, year)) is not None:
+            found.waiting.append((str(year), open_ones))
             break
         bought, sold = _facts(session, contract, terms, year, price)
         taken.append(bought)
@@ -188,13 +191,14 @@ def _year_price(session: Session, contract: Contract, terms: Terms, year: int, o
     return mean_price(months)
 
 
-def _not_final(session: Session, contract: Contract, year: int) -> str | None:
+def _not_final(session: Session, contract: Contract, year: int) -> Text | None:
     """What was shipped for the year and has no final invoice; None if nothing."""
     query = sa.select(CallOff.number).where(
         CallOff.contract_id == contract.id, CallOff.state.in_(NOT_FINAL), CallOff.month.startswith(f"{year}-")
     )
     numbers = session.scalars(query.order_by(CallOff.number)).all()
-    return "no final invoice of " + ", ".join(f"#{number}" for number in numbers) if numbers else None
+    listed = ", ".join(f"#{number}" for number in numbers)
+    return Text(f"{listed} 尚无最终发票", f"no final invoice of {listed}") if numbers else None
 
 
 def _facts(

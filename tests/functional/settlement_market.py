@@ -12,7 +12,7 @@ from typing import Any
 from app.auth import SYSTEM
 from app.auth.principal import of_user
 from app.db import db
-from app.models import AssayResult, AssaySide, CallOff, Consignment, Contract, FixingKind, Invoice, User
+from app.models import AssayResult, AssaySide, CallOff, Consignment, Contract, FixingKind, Invoice, MarketIndex, User
 from app.operations import fixings, invoicing, payments, quantities
 from app.operations.fixings import FixingRow
 from app.operations.invoicing import Issued
@@ -182,7 +182,7 @@ def fixed(amount: str = "60000", **more: Any) -> Deal:
 
 def load_june() -> None:
     """The real closes of June 2025, as quoted with 13 % VAT inside, and the day without publication."""
-    if db.session.get(make.models.MarketIndex, INDEX) is None:
+    if db.session.get(MarketIndex, INDEX) is None:
         make.MarketIndexFactory(code=INDEX)
     for row in tables.load().prices:
         if row.series == INDEX and row.kind == "close" and row.date.startswith("2025-06"):
