@@ -6,7 +6,8 @@ candidates included, until every lane is priced out again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,25 +38,28 @@ def criticality(
     count: int = 50,
     engine: type[Engine] = WarmEngine,
     progress: Callable[[str], None] | None = None,
+    owner: Callable[[str], str] | None = None,
 ) -> list[Criticality]:
     """The `count` firms that offer most (value at typical prices), ranked by the welfare lost without each.
 
-    A firm in several sub-markets is told once in each. `progress` is called with each firm's name.
+    A firm in several sub-markets is told once in each. `progress` is called with each firm's name; `owner` gives the
+    firm behind a name, where a firm bears several.
     """
     found = []
     for products in sub_markets(snapshot):
         market = build(snapshot, products)
         cleared = clear(market, find_lanes(market), engine)
         before = _volumes(cleared.program, _greatest_volume(cleared.program, cleared.program.face, cleared.point))
-        for firm in _largest(market, count):
+        owners = [name if owner is None else owner(name) for name in market.firms]
+        for firm in _largest(market, owners, count):
             if progress is not None:
-                progress(market.firms[firm])
-            found.append(_missed(cleared, firm, before))
+                progress(firm)
+            found.append(_missed(cleared, firm, [at for at, name in enumerate(owners) if name == firm], before))
     found.sort(key=lambda missed: (-missed.welfare_lost, missed.firm))
     return found[:count]
 
 
-def _largest(market: Market, count: int) -> list[int]:
+def _largest(market: Market, owners: Sequence[str], count: int) -> list[str]:
     """Firms by what they offer, bids and capacity at typical prices alike."""
     value = np.zeros(len(market.firms))
     for side in (market.sellers, market.buyers):
@@ -63,40 +67,42 @@ def _largest(market: Market, count: int) -> list[int]:
     outputs = slice(market.sellers.offers, None)
     made = market.capacity.sum(axis=1) * market.level[market.sellers.product[outputs]]
     np.add.at(value, market.sellers.firm[outputs], made)
-    order = sorted(np.flatnonzero(value).tolist(), key=lambda firm: (-value[firm], market.firms[firm]))
-    return order[:count]
+    total: dict[str, float] = defaultdict(float)
+    for at in np.flatnonzero(value).tolist():
+        total[owners[at]] += value[at]
+    return sorted(total, key=lambda firm: (-total[firm], firm))[:count]
 
 
-def _missed(cleared: Cleared, firm: int, before: Mapping[str, float]) -> Criticality:
+def _missed(cleared: Cleared, firm: str, names: Sequence[int], before: Mapping[str, float]) -> Criticality:
     program = cleared.program
-    point = _solved_without(program, firm)
-    after = _volumes(program, _greatest_volume(program, _without(program, firm), point))
+    point = _solved_without(program, names)
+    after = _volumes(program, _greatest_volume(program, _without(program, names), point))
     welfare = cleared.point.value * program.value
     lost = max(welfare - point.value * program.value, 0.0)
     falls = {product: before[product] - after.get(product, 0.0) for product in before}
     return Criticality(
-        firm=program.market.firms[firm],
+        firm=firm,
         welfare_lost=lost,
         share=lost / welfare if welfare else 0.0,
         volume_lost={product: fall for product, fall in falls.items() if fall > 1e-6 * before[product]},
     )
 
 
-def _without(program: Program, firm: int) -> Face:
+def _without(program: Program, names: Sequence[int]) -> Face:
     """All feasible points at which a firm's offers and conversions stand still."""
     market, face = program.market, program.face
-    mine = np.concatenate([market.sellers.firm == firm, market.buyers.firm == firm])
+    mine = np.isin(np.concatenate([market.sellers.firm, market.buyers.firm]), names)
     rows = np.zeros(len(program.limits), dtype=bool)
     rows[: len(mine) * len(program.segments)] = np.repeat(mine, len(program.segments))
     idle = np.zeros(len(face.upper), dtype=bool)
-    makes = np.repeat(market.sellers.firm[market.sellers.offers :] == firm, len(program.segments))
+    makes = np.repeat(np.isin(market.sellers.firm[market.sellers.offers :], names), len(program.segments))
     idle[: len(makes)] = makes
     return replace(face, row_upper=np.where(rows, 0.0, face.row_upper), upper=np.where(idle, 0.0, face.upper))
 
 
-def _solved_without(program: Program, firm: int) -> Point:
+def _solved_without(program: Program, names: Sequence[int]) -> Point:
     while True:
-        point = _without(program, firm).maximise(program.welfare)
+        point = _without(program, names).maximise(program.welfare)
         pricing = Values(program.market, program.lanes, program.duals(point.duals)).best()
         worst = pricing.reduced.max(initial=0.0)
         if worst <= TIE or not program.add(best_candidates(program.lanes, pricing)):

@@ -6,48 +6,51 @@ A scenario is a changed copy of the snapshot, cleared like any other; `differenc
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
 from market.errors import InvalidValue
 
-from .answer import Answer
-from .snapshot import Corridor, Snapshot
+from .accounts import mean_price
+from .answer import PRICE_STEP, Answer
+from .snapshot import Corridor, Side, Snapshot
 
 
-def without_firm(snapshot: Snapshot, firm: str) -> Snapshot:
-    """The market without a firm's offers and conversions, and without what they are committed to.
+def without_firm(snapshot: Snapshot, *names: str) -> Snapshot:
+    """The market without the offers and conversions of a firm, under all the names it bears, and without what they
+    are committed to.
 
     :raises InvalidValue: the firm has none.
     """
-    gone = {offer.offer for offer in snapshot.offers if offer.firm == firm}
-    if not gone and all(conversion.firm != firm for conversion in snapshot.conversions):
-        raise InvalidValue(f"firm {firm} has neither offer nor conversion in this snapshot")
+    gone = {offer.offer for offer in snapshot.offers if offer.firm in names}
+    if not gone and all(conversion.firm not in names for conversion in snapshot.conversions):
+        raise InvalidValue(f"firm {' or '.join(names)} has neither offer nor conversion in this snapshot")
     return replace(
         snapshot,
-        offers=tuple(offer for offer in snapshot.offers if offer.firm != firm),
-        conversions=tuple(conversion for conversion in snapshot.conversions if conversion.firm != firm),
+        offers=tuple(offer for offer in snapshot.offers if offer.firm not in names),
+        conversions=tuple(conversion for conversion in snapshot.conversions if conversion.firm not in names),
         commitments=tuple(c for c in snapshot.commitments if not {c.sell, c.buy} & gone),
     )
 
 
-def with_quantity(snapshot: Snapshot, label: str, factor: Fraction) -> Snapshot:
-    """The market with an offer's quantity, or a conversion's capacity, times a factor, rounded down to lots.
+def with_quantity(snapshot: Snapshot, label: str | Collection[str], factor: Fraction) -> Snapshot:
+    """The market with an offer's quantity, or a conversion's capacity, times a factor, rounded down to lots; of one
+    or of several.
 
     :raises InvalidValue: there is no such offer or conversion.
     """
-    _known(snapshot, label)
+    labels = _known(snapshot, label)
 
     def scaled(lots: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(int(quantity * factor) for quantity in lots)
 
     return replace(
         snapshot,
-        offers=tuple(replace(o, quantity=scaled(o.quantity)) if o.offer == label else o for o in snapshot.offers),
+        offers=tuple(replace(o, quantity=scaled(o.quantity)) if o.offer in labels else o for o in snapshot.offers),
         conversions=tuple(
-            replace(c, capacity=scaled(c.capacity)) if c.conversion == label else c for c in snapshot.conversions
+            replace(c, capacity=scaled(c.capacity)) if c.conversion in labels else c for c in snapshot.conversions
         ),
     )
 
@@ -57,15 +60,28 @@ def with_price(snapshot: Snapshot, label: str, change: Decimal) -> Snapshot:
 
     :raises InvalidValue: there is no such offer or conversion.
     """
-    _known(snapshot, label)
+    return _repriced(snapshot, _known(snapshot, label), lambda price: max(price + change, Decimal(0)))
 
-    def moved(prices: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
-        return tuple(max(price + change, Decimal(0)) for price in prices)
+
+def with_price_factor(snapshot: Snapshot, label: str | Collection[str], factor: Decimal) -> Snapshot:
+    """The market with the price of an offer, or a conversion's fee, times a factor of 0 or more, in steps of the
+    locked prices; of one or of several.
+
+    :raises InvalidValue: there is no such offer or conversion, or the factor is negative.
+    """
+    if factor < 0:
+        raise InvalidValue(f"prices times {factor}; expected a factor of 0 or more")
+    return _repriced(snapshot, _known(snapshot, label), lambda price: (price * factor).quantize(PRICE_STEP))
+
+
+def _repriced(snapshot: Snapshot, labels: Collection[str], moved: Callable[[Decimal], Decimal]) -> Snapshot:
+    def each(prices: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+        return tuple(map(moved, prices))
 
     return replace(
         snapshot,
-        offers=tuple(replace(o, price=moved(o.price)) if o.offer == label else o for o in snapshot.offers),
-        conversions=tuple(replace(c, fee=moved(c.fee)) if c.conversion == label else c for c in snapshot.conversions),
+        offers=tuple(replace(o, price=each(o.price)) if o.offer in labels else o for o in snapshot.offers),
+        conversions=tuple(replace(c, fee=each(c.fee)) if c.conversion in labels else c for c in snapshot.conversions),
     )
 
 
@@ -74,10 +90,12 @@ def with_quota(snapshot: Snapshot, quota: Corridor) -> Snapshot:
     return replace(snapshot, corridors=(*snapshot.corridors, quota))
 
 
-def _known(snapshot: Snapshot, label: str) -> None:
-    labels = {offer.offer for offer in snapshot.offers} | {c.conversion for c in snapshot.conversions}
-    if label not in labels:
-        raise InvalidValue(f"{label} is neither an offer nor a conversion of this snapshot")
+def _known(snapshot: Snapshot, label: str | Collection[str]) -> frozenset[str]:
+    wanted = frozenset((label,) if isinstance(label, str) else label)
+    unknown = wanted - {offer.offer for offer in snapshot.offers} - {c.conversion for c in snapshot.conversions}
+    if unknown or not wanted:
+        raise InvalidValue(f"{min(unknown, default='nothing')} is neither an offer nor a conversion of this snapshot")
+    return wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,22 +103,25 @@ class Difference:
     """Scenario less base; what does not change is left out.
 
     Welfare in CNY over the horizon; volume in units by product; price in CNY per unit by product, the mean over the
-    hubs and periods that both answers price; value traded in CNY by firm, what it sells and what it buys.
+    hubs and periods that both answers price; value traded in CNY by firm, what it sells and what it buys; surplus in
+    CNY by firm: what its contracts bring above its asks and fees, and leave below its bids.
     """
 
     welfare: Decimal
     volume: Mapping[str, Decimal]
     price: Mapping[str, Decimal]
     traded_value: Mapping[str, Decimal]
+    surplus: Mapping[str, Decimal]
 
 
 def difference(base: tuple[Snapshot, Answer], scenario: tuple[Snapshot, Answer]) -> Difference:
     """What a scenario changes."""
     return Difference(
         welfare=scenario[1].certificate.welfare - base[1].certificate.welfare,
-        volume=_changed(_volumes(*base), _volumes(*scenario)),
+        volume=_changed(volumes(*base), volumes(*scenario)),
         price=_price_changes(base[1], scenario[1]),
         traded_value=_changed(_traded_values(*base), _traded_values(*scenario)),
+        surplus=_changed(surpluses(*base), surpluses(*scenario)),
     )
 
 
@@ -110,12 +131,45 @@ def _changed(before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> dic
     return {key: after.get(key, none) - before.get(key, none) for key in keys if after.get(key) != before.get(key)}
 
 
-def _volumes(snapshot: Snapshot, answer: Answer) -> dict[str, Decimal]:
+def volumes(snapshot: Snapshot, answer: Answer) -> dict[str, Decimal]:
+    """Units traded over the horizon by product."""
     volume: dict[str, Decimal] = defaultdict(Decimal)
     lot = {grade.product: grade.lot for grade in snapshot.grades}
     for contract in answer.contracts:
         volume[contract.product] += contract.rate * (contract.last - contract.first + 1) * lot[contract.product]
     return volume
+
+
+def met(snapshot: Snapshot, answer: Answer) -> dict[str, Decimal]:
+    """Units of demand that buy offers were given over the horizon, by product; what conversions take is not among
+    them."""
+    wanted = {offer.offer for offer in snapshot.offers if offer.side is Side.BUY}
+    given: dict[str, Decimal] = defaultdict(Decimal)
+    lot = {grade.product: grade.lot for grade in snapshot.grades}
+    for contract in answer.contracts:
+        if contract.buyer in wanted:
+            given[contract.product] += contract.rate * (contract.last - contract.first + 1) * lot[contract.product]
+    return given
+
+
+def surpluses(snapshot: Snapshot, answer: Answer) -> dict[str, Decimal]:
+    """CNY over the horizon by firm. A processor's is what its output brings less what its inputs cost it and its fee;
+    a part of a lot of an input that is left over counts as spent."""
+    firm = {offer.offer: offer.firm for offer in snapshot.offers}
+    firm |= {conversion.conversion: conversion.firm for conversion in snapshot.conversions}
+    price = {offer.offer: offer.price for offer in snapshot.offers}
+    fee = {conversion.conversion: conversion.fee for conversion in snapshot.conversions}
+    lot = {grade.product: Fraction(grade.lot) for grade in snapshot.grades}
+    total: dict[str, Fraction] = defaultdict(Fraction)
+    for contract in answer.contracts:
+        amount = contract.rate * (contract.last - contract.first + 1) * lot[contract.product]
+        asked = mean_price(price.get(contract.seller) or fee[contract.seller], contract.first, contract.last)
+        bid = price.get(contract.buyer)
+        worth = Fraction(0) if bid is None else mean_price(bid, contract.first, contract.last)
+        total[firm[contract.seller]] += amount * (Fraction(contract.price_ex_works) - asked)
+        total[firm[contract.buyer]] += amount * (worth - Fraction(contract.price_delivered))
+    cent = Decimal("0.01")
+    return {name: (Decimal(s.numerator) / Decimal(s.denominator)).quantize(cent) for name, s in total.items()}
 
 
 def _traded_values(snapshot: Snapshot, answer: Answer) -> dict[str, Decimal]:

@@ -11,7 +11,16 @@ from market.errors import InvalidValue
 from market.periods import Horizon
 from matching.criticality import criticality
 from matching.run import run
-from matching.scenarios import difference, with_price, with_quantity, with_quota, without_firm
+from matching.scenarios import (
+    difference,
+    met,
+    surpluses,
+    with_price,
+    with_price_factor,
+    with_quantity,
+    with_quota,
+    without_firm,
+)
 from matching.snapshot import Conversion, ConversionInput, Corridor, Grade, Offer, Side, Snapshot
 
 CARBONATE, CATHODE = "lithium_carbonate", "cathode_LFP"
@@ -100,3 +109,40 @@ def test_what_is_not_there_is_named(chain: Snapshot, changed: object) -> None:
     assert callable(changed)
     with pytest.raises(InvalidValue, match=r"nobody|X"):
         changed(chain)
+
+
+def test_several_offers_change_at_once_and_a_firm_goes_under_all_its_names(chain: Snapshot) -> None:
+    half = with_quantity(chain, {"S1", "K"}, Fraction(1, 2))
+    assert [offer.quantity for offer in half.offers if offer.offer.startswith("S")] == [(15, 15), (30, 30)]
+    assert half.conversions[0].capacity == (75, 75)
+    dear = with_price_factor(chain, {"S1", "S2"}, Decimal("1.1"))
+    assert [offer.price[0] for offer in dear.offers if offer.side is Side.SELL] == [55_000, 63_800]
+    alone = without_firm(chain, "firm S1", "firm S2")
+    assert {offer.offer for offer in alone.offers} == {"B1", "B2", "B3"}
+    for changed in (lambda: with_quantity(chain, (), Fraction(1)), lambda: with_price_factor(chain, "S1", Decimal(-1))):
+        with pytest.raises(InvalidValue):
+            changed()
+
+
+def test_what_all_firms_gain_is_the_welfare(chain: Snapshot) -> None:
+    """Nothing is lost between them but the parts of lots that conversions leave over."""
+    answer = run(chain)
+    left_over = 2 * Decimal("0.5") * 58_000  # half a tonne of carbonate in each quarter, at what it may cost
+    total = sum(surpluses(chain, answer).values(), Decimal(0))
+    assert answer.certificate.welfare - left_over <= total <= answer.certificate.welfare + Decimal("0.05")
+    assert all(gain >= -left_over for gain in surpluses(chain, answer).values())
+
+
+def test_a_dearer_input_moves_surplus_and_met_demand(chain: Snapshot) -> None:
+    dear = with_price_factor(chain, {"S1", "S2"}, Decimal("1.3"))
+    change = difference((chain, run(chain)), (dear, run(dear)))
+    assert change.surplus["firm K"] < 0
+    assert met(chain, run(chain)) == {CATHODE: 300, CARBONATE: 20}
+
+
+def test_a_firm_that_bears_several_names_is_missed_under_all_of_them(chain: Snapshot) -> None:
+    whole = float(run(chain).certificate.dual_bound)
+    ranked = {missed.firm: missed for missed in criticality(chain, 10, owner=lambda name: name.replace("S2", "S1"))}
+    assert "firm S2" not in ranked
+    left = float(run(without_firm(chain, "firm S1", "firm S2")).certificate.dual_bound)
+    assert ranked["firm S1"].welfare_lost == pytest.approx(whole - left, rel=1e-7, abs=0.01)
