@@ -39,9 +39,9 @@ def confirm(
     """
     call_off, side = _lock(session, principal, call_off_id, now)
     firm = call_off.nominated_lots or 0
-    name, guard = ("confirm", Guard.WHOLE_QUANTITY) if lots == firm else ("confirm_part", Guard.PART_OF_QUANTITY)
+    name, guard = ("confirm", Guard.WHOLE_QUANTITY) if lots >= firm else ("confirm_part", Guard.PART_OF_QUANTITY)
     guards = {Guard.CONTRACT_EFFECTIVE, guard}
-    reason = None if lots == firm else reason_code
+    reason = None if lots >= firm else reason_code
     row = moves.allowed(
         Subject.CALL_OFF, call_off.state, name, side, guards, reason=reason, rule_version=call_off.contract.rule_version
     )
