@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.auth import Principal
 from app.models import (
     CallOff,
     Contract,
@@ -82,10 +83,14 @@ def give_back_rest(session: Session, *, contract: Contract, cause: ReturnCause, 
     return freed
 
 
-def returned(session: Session, *, contract_id: uuid.UUID) -> Sequence[ReturnedVolume]:
-    """What a contract has given back, in the order of time."""
-    query = sa.select(ReturnedVolume).where(ReturnedVolume.contract_id == contract_id).order_by(ReturnedVolume.id)
-    return session.scalars(query).all()
+def returned(session: Session, *, principal: Principal, contract: Contract) -> Sequence[ReturnedVolume]:
+    """What a contract has given back of the asker's own offer, of both to overseers; in the order of time."""
+    query = sa.select(ReturnedVolume).where(ReturnedVolume.contract_id == contract.id)
+    if principal.firm_id is not None:
+        proposal: Proposal = contract.proposal
+        sells = principal.firm_id == contract.seller_firm_id
+        query = query.where(ReturnedVolume.offer_id == (proposal.sell_offer_id if sells else proposal.buy_offer_id))
+    return session.scalars(query.order_by(ReturnedVolume.id)).all()
 
 
 def _reservations(session: Session, contract: Contract) -> Sequence[Reservation]:
