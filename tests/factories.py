@@ -141,6 +141,24 @@ class IndexPriceFactory(Row):
     source = "test"
 
 
+class IndexFixingFactory(Row):
+    """The first row of an index and a day."""
+
+    class Meta:
+        model = models.IndexFixing
+
+    class Params:
+        index = factory.SubFactory(MarketIndexFactory)
+
+    index_code = factory.SelfAttribute("index.code")
+    day = factory.Sequence(lambda n: dt.date(2025, 1, 1) + dt.timedelta(days=n))
+    revision = 1
+    kind = models.FixingKind.PUBLISHED
+    value = Decimal(70_000)
+    quoted_tax = Decimal("0.13")
+    source = "test"
+
+
 class FreightFactory(Row):
     class Meta:
         model = models.Freight

@@ -6,7 +6,7 @@ Of an index and a day the newest row counts; those before it stay and can be rea
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -154,10 +154,10 @@ def used_for(session: Session, *, terms: Terms, month: Period, on: dt.date) -> t
     )
 
 
-def newest(session: Session, *, indices: Collection[str]) -> Mapping[tuple[str, dt.date], IndexFixing]:
-    """The rows that count now, by index and day."""
-    query = visible_fixings(all_revisions=False).where(among(IndexFixing.index_code, indices))
-    return {(row.index_code, row.day): row for row in session.scalars(query)}
+def newest_of(session: Session, *, index: str, day: dt.date) -> IndexFixing:
+    """The row that counts of an index and a day that something is told of."""
+    query = visible_fixings(all_revisions=False)
+    return session.scalars(query.where(IndexFixing.index_code == index, IndexFixing.day == day)).one()
 
 
 def _check(session: Session, row: FixingRow, now: dt.datetime) -> None:
@@ -183,6 +183,10 @@ def _check(session: Session, row: FixingRow, now: dt.datetime) -> None:
                 f"{row.kind} with value {row.value}; expected {'one' if has_value else 'none'}",
             ),
             field="value",
+        )
+    if not 0 <= row.quoted_tax < 1:
+        raise Refused(
+            Text("税率应不小于 0 且小于 1", f"{row.quoted_tax}; expected 0 or more, below 1"), field="quoted_tax"
         )
     if row.value is not None and row.value <= 0:
         raise Refused(Text("数值应大于 0", f"{row.value}; expected more than 0"), field="value")
