@@ -106,7 +106,8 @@ def read_all() -> ResponseReturnValue:
     until = until if until.tzinfo else until.replace(tzinfo=dt.UTC)
     count = notifications.mark_all_read(session(), principal=principal(), until=until, now=now)
     flash(
-        ngettext("One notification is marked as read.", "%(num)d notifications are marked as read.", count), "success"
+        ngettext("%(num)d notification is marked as read.", "%(num)d notifications are marked as read.", count),
+        "success",
     )
     return redirect(url_for("notifications.listing"), 303)
 

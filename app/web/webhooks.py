@@ -140,7 +140,7 @@ def replay_since(endpoint_id: uuid.UUID) -> ResponseReturnValue:
         count = webhook_messages.replay_since(
             session(), principal=principal(), endpoint_id=endpoint_id, since=since, delivered=delivered, now=clock()
         )
-        return ngettext("One message is on its way again.", "%(num)d messages are on their way again.", count)
+        return ngettext("%(num)d message is on its way again.", "%(num)d messages are on their way again.", count)
 
     return _done(endpoint_id, again)
 

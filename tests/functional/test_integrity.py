@@ -40,9 +40,21 @@ def overwrite(session: Session, table: str, **values: Any) -> None:
 CHECKS: list[tuple[str, str, dict[str, Any]]] = [
     ("access_log", "one_viewer", {"user_id": None}),
     ("api_key", "has_scopes", {"scopes": []}),
+    ("assay_result", "value_not_negative", {"value": -1}),
     ("attribute", "decimals", {"decimals": 10}),
     ("bill_of_materials", "quantity_positive", {"quantity_per_output": 0}),
+    ("call_off", "firm_has_deadline", {"state": "firm"}),
+    ("call_off", "lots_of_state", {"state": "confirmed"}),
+    ("call_off", "lots_ordered", {"confirmed_lots": 11}),
+    ("call_off", "lots_positive", {"forecast_lots": 0}),
+    ("call_off", "month_in_period", {"month": "2027-04"}),
+    ("call_off", "month_in_period", {"month": "2027-13"}),
+    ("call_off", "number_positive", {"number": 0}),
+    ("call_off", "wanted_in_month", {"wanted_on": dt.date(2027, 3, 1)}),
+    ("call_off_ledger", "called_not_negative", {"called": -1}),
+    ("call_off_ledger", "limits_not_negative", {"maximum": -1}),
     ("certificate", "validity_ordered", {"valid_to": dt.date(2020, 1, 1)}),
+    ("consignment", "received_after_shipped", {"received_on": dt.date(2020, 1, 1)}),
     ("contract", "effect_ordered", {"effective_to": dt.date(2020, 1, 1)}),
     ("contract", "terms", {"terms": sa.text("'[]'::jsonb")}),
     ("contract", "terms_hash", {"terms_hash": "none"}),
@@ -60,6 +72,10 @@ CHECKS: list[tuple[str, str, dict[str, Any]]] = [
     ("idempotency_key", "done_has_status", {"state": "done"}),
     ("idempotency_key", "key_length", {"key": "k" * 256}),
     ("index_price", "value_positive", {"value": 0}),
+    ("mail", "failed_says_why", {"state": "failed", "due_at": None}),
+    ("mail", "sent_has_time", {"state": "sent", "due_at": None}),
+    ("mail", "tries_not_negative", {"tries": -1}),
+    ("mail", "waiting_is_due", {"due_at": None}),
     ("market_index", "currency", {"currency": "cny"}),
     ("offer", "conversion_ex_works", {"kind": "conversion", "basis": "delivered"}),
     ("offer", "currency", {"currency": "usd"}),
@@ -141,6 +157,17 @@ CHECKS: list[tuple[str, str, dict[str, Any]]] = [
     ("user_account", "failed_attempts_not_negative", {"failed_attempts": -1}),
     ("user_account", "firm_fits_role", {"firm_id": None}),
     ("user_account", "firm_fits_role", {"role": "regulator"}),
+    ("webhook_attempt", "answer_length", {"answer": "x" * 1025}),
+    ("webhook_attempt", "answer_or_error", {"status": None}),
+    ("webhook_attempt", "milliseconds_not_negative", {"milliseconds": -1}),
+    ("webhook_attempt", "number_positive", {"number": 0}),
+    ("webhook_endpoint", "has_topics", {"topics": sa.text("ARRAY[]::text[]")}),
+    ("webhook_endpoint", "older_secret_ends", {"older_secret": "sealed"}),
+    ("webhook_endpoint", "stopped_says_why", {"stopped_at": make.NOON}),
+    ("webhook_endpoint", "url", {"url": "ftp://example.org/"}),
+    ("webhook_message", "delivered_has_time", {"state": "delivered", "due_at": None}),
+    ("webhook_message", "tries", {"round_tries": 1}),
+    ("webhook_message", "waiting_is_due", {"due_at": None}),
 ]
 
 
@@ -254,6 +281,29 @@ def one_number_twice() -> object:
     return proposal_version(proposal_id=proposal_version(**ended).proposal_id, **ended)
 
 
+def again(table: str) -> Callable[[], object]:
+    """A second row that agrees with a valid one in all but its key."""
+
+    def breach() -> object:
+        row = ONE_OF[table]()
+        keys = TABLES[table].primary_key.columns.keys()
+        values = {column.key: getattr(row, column.key) for column in TABLES[table].columns if column.key not in keys}
+        return added(type(row)(**values))
+
+    return breach
+
+
+def copied(table: str) -> Callable[[], object]:
+    """A row and another like it in all but the primary key."""
+
+    def breach() -> object:
+        row = ONE_OF[table]()
+        columns = [column.key for column in TABLES[table].columns if not column.primary_key]
+        return added(type(row)(**{name: getattr(row, name) for name in columns}))
+
+    return breach
+
+
 BREACHES: list[tuple[str, Callable[[], object]]] = [
     ("ck_proposal_seller_acceptance_has_time", same_person_for_both_sides),
     (
@@ -265,6 +315,9 @@ BREACHES: list[tuple[str, Callable[[], object]]] = [
     ("ck_firm_exclusion_two_firms", self_exclusion),
     ("ck_offer_revision_one_author", two_authors),
     ("ck_offer_import_row_offer_of_accepted", rejected_row_with_offer),
+    ("uq_assay_result_consignment_id_attribute_side", again("assay_result")),
+    ("uq_call_off_contract_id_number", again("call_off")),
+    ("uq_consignment_call_off_id", again("consignment")),
     ("uq_api_key_firm_id_name", twice(make.ApiKeyFactory, "firm", "name")),
     ("uq_api_key_public_id", twice(make.ApiKeyFactory, "public_id")),
     ("uq_bill_of_materials_line", bills_without_grades),
@@ -284,6 +337,11 @@ BREACHES: list[tuple[str, Callable[[], object]]] = [
     ("uq_firm_country_registration_number", twice(make.FirmFactory, country="DE", registration_number="HRB 1")),
     ("uq_firm_credit_code", twice(make.FirmFactory, "credit_code")),
     ("uq_freight_line", of_new(make.FreightFactory, from_region=make.RegionFactory, to_region=make.RegionFactory)),
+    ("uq_mail_outbox_id_user_id", copied("mail")),
+    ("uq_notification_outbox_id_user_id", copied("notification")),
+    ("uq_webhook_attempt_message_id_number", copied("webhook_attempt")),
+    ("uq_webhook_endpoint_firm_id_url", copied("webhook_endpoint")),
+    ("uq_webhook_message_outbox_id_endpoint_id", copied("webhook_message")),
     ("uq_offer_firm_id_round_id_reference", twice(make.OfferFactory, "firm", "round", reference="PO-1")),
     ("uq_offer_import_row_import_id_sheet_row_column", two_import_rows),
     ("uq_proposal_lane_and_window", same_lane_and_window),
@@ -376,7 +434,8 @@ POINTERS = [
 @pytest.mark.parametrize(("table", "column", "name"), POINTERS, ids=[case[2] for case in POINTERS])
 def test_pointer_to_nothing(session: Session, table: str, column: str, name: str) -> None:
     """A composite key over the same column may speak first; both are keys of that column."""
-    nothing = UNKNOWN_ID if isinstance(TABLES[table].columns[column].type, sa.Uuid) else "nothing"
+    kind = TABLES[table].columns[column].type
+    nothing = UNKNOWN_ID if isinstance(kind, sa.Uuid) else 0 if isinstance(kind, sa.Integer) else "nothing"
     with pytest.raises(DBAPIError) as caught:
         overwrite(session, table, **{column: nothing}, **TOGETHER.get((table, column), {}))
     assert isinstance(caught.value.orig, psycopg.errors.ForeignKeyViolation)
@@ -408,7 +467,8 @@ def test_every_table_has_a_row_above() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "subject"), [(models.Proposal, Subject.PROPOSAL), (models.Contract, Subject.CONTRACT)]
+    ("model", "subject"),
+    [(models.Proposal, Subject.PROPOSAL), (models.Contract, Subject.CONTRACT), (models.CallOff, Subject.CALL_OFF)],
 )
 def test_states_of_the_table_are_the_states_of_the_contract_rules(
     session: Session, model: type[Any], subject: Subject
