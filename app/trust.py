@@ -53,6 +53,6 @@ def demo_signature(config: Config, party: Party, terms_hash: str, *, now: dt.dat
 
     :raises LookupError: this is no demonstration.
     """
-    passphrase = secrets.token_bytes(16)
+    passphrase = secrets.token_hex(16).encode()
     archive = demo_archive(config, party, passphrase, now=now)
     return CertificateFile(archive=archive, passphrase=passphrase, terms_hash=terms_hash)

@@ -13,7 +13,7 @@ from app.api.fields import Text, Timestamp
 from app.api.idempotency import idempotent
 from app.api.paging import Page, PageArguments, page, page_of
 from app.api.refusals import refuses
-from app.api.signing import PDF, DocumentSchema, SigningFileSchema, SigningSchema, given_of
+from app.api.signing import PDF, ContractDocumentSchema, SigningFileSchema, SigningSchema, given_of
 from app.api.versions import show_version
 from app.auth import principal, requires
 from app.clock import clock
@@ -32,7 +32,7 @@ blueprint = ApiBlueprint(
 )
 
 
-class ChangeSchema(ma.Schema):
+class TermsChangeSchema(ma.Schema):
     """One place that differs: its JSON pointer in the terms, what stood there and what stands there (null: nothing)."""
 
     pointer = ma.fields.String(required=True)
@@ -40,7 +40,7 @@ class ChangeSchema(ma.Schema):
     new = ma.fields.Raw(required=True, allow_none=True)
 
 
-class VersionSchema(ma.Schema):
+class TermsVersionSchema(ma.Schema):
     """One version of the terms. `changes` are against the version before; version 1 has none."""
 
     number = ma.fields.Integer(required=True)
@@ -48,15 +48,15 @@ class VersionSchema(ma.Schema):
     terms_hash = ma.fields.String(required=True)
     terms = ma.fields.Dict(keys=ma.fields.String(), required=True)
     amendment_id = ma.fields.UUID(required=True, allow_none=True)
-    changes = ma.fields.List(ma.fields.Nested(ChangeSchema), required=True)
+    changes = ma.fields.List(ma.fields.Nested(TermsChangeSchema), required=True)
     created_at = Timestamp(required=True)
 
 
-class VersionsSchema(ma.Schema):
-    items = ma.fields.List(ma.fields.Nested(VersionSchema), required=True)
+class TermsVersionsSchema(ma.Schema):
+    items = ma.fields.List(ma.fields.Nested(TermsVersionSchema), required=True)
 
 
-class AmendmentSchema(ma.Schema):
+class ContractAmendmentSchema(ma.Schema):
     """A change on its way. `proposed_by` is seller or buyer; `terms` are the whole terms as they would be."""
 
     id = ma.fields.UUID(required=True)
@@ -69,13 +69,13 @@ class AmendmentSchema(ma.Schema):
     in_force_from = ma.fields.Date(required=True)
     terms_hash = ma.fields.String(required=True)
     terms = ma.fields.Dict(keys=ma.fields.String(), required=True)
-    changes = ma.fields.List(ma.fields.Nested(ChangeSchema), required=True)
+    changes = ma.fields.List(ma.fields.Nested(TermsChangeSchema), required=True)
     proposed_at = Timestamp(required=True, allow_none=True)
     expires_at = Timestamp(required=True, allow_none=True)
     created_at = Timestamp(required=True)
 
 
-class DraftSchema(ma.Schema):
+class AmendmentDraftSchema(ma.Schema):
     """A draft: why, from which day, and the new values by the JSON pointer of their place in the terms.
 
     Values are written as in the terms: decimals, days and periods as strings, lots as whole numbers. A pointer that
@@ -93,7 +93,7 @@ class DraftSchema(ma.Schema):
     )
 
 
-class RefusalSchema(ma.Schema):
+class AmendmentRefusalSchema(ma.Schema):
     """Why an amendment is refused."""
 
     reason_code = ma.fields.String(required=True, validate=ma.validate.OneOf(codes_of(ReasonGroup.REFUSE_AMENDMENT)))
@@ -103,12 +103,12 @@ class RefusalSchema(ma.Schema):
 @blueprint.get("/<uuid:contract_id>/versions")
 @requires(Permission.CONTRACT_READ)
 @refuses(blueprint, 404)
-@blueprint.response(200, VersionsSchema)
+@blueprint.response(200, TermsVersionsSchema)
 def list_versions(contract_id: uuid.UUID) -> dict[str, Any]:
     """All versions of a contract's terms, the first first, each with what it changed."""
     contract = contracts.find_contract(session(), principal=principal(), contract_id=contract_id)
     found = terms_in_force.history(session(), contract=contract)
-    own = VersionSchema().fields.keys() - {"changes"}
+    own = TermsVersionSchema().fields.keys() - {"changes"}
     return {
         "items": [
             {name: getattr(version, name) for name in own} | {"changes": shown_changes(changes)}
@@ -121,7 +121,7 @@ def list_versions(contract_id: uuid.UUID) -> dict[str, Any]:
 @requires(Permission.CONTRACT_READ)
 @blueprint.arguments(PageArguments, location="query")
 @refuses(blueprint, 404)
-@blueprint.response(200, page_of(AmendmentSchema))
+@blueprint.response(200, page_of(ContractAmendmentSchema))
 def list_amendments(arguments: dict[str, Any], contract_id: uuid.UUID) -> Page[dict[str, Any]]:
     """The amendments of a contract that were proposed, and your own side's drafts, newest first."""
     contract = contracts.find_contract(session(), principal=principal(), contract_id=contract_id)
@@ -133,9 +133,9 @@ def list_amendments(arguments: dict[str, Any], contract_id: uuid.UUID) -> Page[d
 @blueprint.post("/<uuid:contract_id>/amendments")
 @requires(Permission.CONTRACT_SIGN)
 @idempotent
-@blueprint.arguments(DraftSchema)
+@blueprint.arguments(AmendmentDraftSchema)
 @refuses(blueprint, 404, 409, 422)
-@blueprint.response(201, AmendmentSchema)
+@blueprint.response(201, ContractAmendmentSchema)
 def draft_amendment(draft: dict[str, Any], contract_id: uuid.UUID) -> dict[str, Any]:
     """Draft a change of the last version. The other side learns of it when you propose it."""
     made = amendments.draft(session(), principal=principal(), contract_id=contract_id, now=clock(), **draft)
@@ -145,7 +145,7 @@ def draft_amendment(draft: dict[str, Any], contract_id: uuid.UUID) -> dict[str, 
 @blueprint.get("/<uuid:contract_id>/amendments/<uuid:amendment_id>")
 @requires(Permission.CONTRACT_READ)
 @refuses(blueprint, 404)
-@blueprint.response(200, AmendmentSchema)
+@blueprint.response(200, ContractAmendmentSchema)
 def get_amendment(contract_id: uuid.UUID, amendment_id: uuid.UUID) -> dict[str, Any]:
     """One amendment with its terms and what it changes."""
     return _answer(_found(contract_id, amendment_id))
@@ -154,7 +154,7 @@ def get_amendment(contract_id: uuid.UUID, amendment_id: uuid.UUID) -> dict[str, 
 @blueprint.post("/<uuid:contract_id>/amendments/<uuid:amendment_id>/document")
 @requires(Permission.CONTRACT_SIGN)
 @refuses(blueprint, 404)
-@blueprint.response(200, DocumentSchema)
+@blueprint.response(200, ContractDocumentSchema)
 def prepare_document(contract_id: uuid.UUID, amendment_id: uuid.UUID) -> ContractDocument:
     """Print the contract as the amendment would have it, if that has not been done yet."""
     return _prepared(contract_id, amendment_id)
@@ -175,7 +175,7 @@ def get_document(contract_id: uuid.UUID, amendment_id: uuid.UUID) -> Response:
 @blueprint.arguments(SigningSchema, location="form")
 @blueprint.arguments(SigningFileSchema, location="files")
 @refuses(blueprint, 404, 409, 413, 422)
-@blueprint.response(200, AmendmentSchema)
+@blueprint.response(200, ContractAmendmentSchema)
 def propose(
     arguments: dict[str, Any], files: dict[str, Any], contract_id: uuid.UUID, amendment_id: uuid.UUID
 ) -> dict[str, Any]:
@@ -188,7 +188,7 @@ def propose(
 @blueprint.arguments(SigningSchema, location="form")
 @blueprint.arguments(SigningFileSchema, location="files")
 @refuses(blueprint, 404, 409, 413, 422)
-@blueprint.response(200, AmendmentSchema)
+@blueprint.response(200, ContractAmendmentSchema)
 def sign(
     arguments: dict[str, Any], files: dict[str, Any], contract_id: uuid.UUID, amendment_id: uuid.UUID
 ) -> dict[str, Any]:
@@ -199,9 +199,9 @@ def sign(
 @blueprint.post("/<uuid:contract_id>/amendments/<uuid:amendment_id>/refuse")
 @requires(Permission.CONTRACT_SIGN)
 @idempotent
-@blueprint.arguments(RefusalSchema)
+@blueprint.arguments(AmendmentRefusalSchema)
 @refuses(blueprint, 404, 409, 422)
-@blueprint.response(200, AmendmentSchema)
+@blueprint.response(200, ContractAmendmentSchema)
 def refuse(refusal: dict[str, Any], contract_id: uuid.UUID, amendment_id: uuid.UUID) -> dict[str, Any]:
     """Refuse what the other side has proposed."""
     ids = {"contract_id": contract_id, "amendment_id": amendment_id}
@@ -212,7 +212,7 @@ def refuse(refusal: dict[str, Any], contract_id: uuid.UUID, amendment_id: uuid.U
 @requires(Permission.CONTRACT_SIGN)
 @idempotent
 @refuses(blueprint, 404, 409)
-@blueprint.response(200, AmendmentSchema)
+@blueprint.response(200, ContractAmendmentSchema)
 def cancel(contract_id: uuid.UUID, amendment_id: uuid.UUID) -> dict[str, Any]:
     """Take back your own draft or proposal."""
     ids = {"contract_id": contract_id, "amendment_id": amendment_id}
@@ -251,7 +251,7 @@ def _answer(amendment: Amendment) -> dict[str, Any]:
 
 
 def _shown(amendment: Amendment) -> dict[str, Any]:
-    own = AmendmentSchema().fields.keys() - {"changes"}
+    own = ContractAmendmentSchema().fields.keys() - {"changes"}
     changes = amendments.changes(session(), amendment=amendment)
     return {name: getattr(amendment, name) for name in own} | {"changes": shown_changes(changes)}
 

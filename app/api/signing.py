@@ -38,7 +38,7 @@ PDF = {"type": "string", "format": "binary"}
 METHODS = ("certificate_file", "external", "demo")
 
 
-class SignatureSchema(ma.Schema):
+class ContractSignatureSchema(ma.Schema):
     """A signature that was taken. `certificate` is the SHA-256 of the signer's certificate."""
 
     position = ma.fields.Integer(required=True)
@@ -52,7 +52,7 @@ class SignatureSchema(ma.Schema):
     created_at = Timestamp(required=True)
 
 
-class DocumentSchema(ma.Schema):
+class ContractDocumentSchema(ma.Schema):
     """The document of one version. `seal` is the digest that the PDF carries, `sha256` that of the unsigned file."""
 
     number = ma.fields.Integer(required=True, metadata={"description": "Version of the terms"})
@@ -60,11 +60,11 @@ class DocumentSchema(ma.Schema):
     seal = ma.fields.String(required=True)
     sha256 = ma.fields.String(required=True)
     created_at = Timestamp(required=True)
-    signatures = ma.fields.List(ma.fields.Nested(SignatureSchema), required=True)
+    signatures = ma.fields.List(ma.fields.Nested(ContractSignatureSchema), required=True)
 
 
-class DocumentsSchema(ma.Schema):
-    items = ma.fields.List(ma.fields.Nested(DocumentSchema), required=True)
+class ContractDocumentsSchema(ma.Schema):
+    items = ma.fields.List(ma.fields.Nested(ContractDocumentSchema), required=True)
 
 
 class SigningSchema(ma.Schema):
@@ -86,13 +86,13 @@ class SigningFileSchema(ma.Schema):
     file = Upload(load_default=None)
 
 
-class FileSchema(ma.Schema):
+class VerificationFileSchema(ma.Schema):
     """The file, by multipart/form-data."""
 
     file = Upload(required=True)
 
 
-class FindingSchema(ma.Schema):
+class VerificationFindingSchema(ma.Schema):
     """One thing wrong: its place, what is there and what should be."""
 
     damage = ma.fields.String(required=True)
@@ -115,7 +115,7 @@ class FoundSignatureSchema(ma.Schema):
     covers_document = ma.fields.Boolean(required=True)
 
 
-class VerifiedSchema(ma.Schema):
+class VerificationSchema(ma.Schema):
     """What a file is: `whole` if it is on record here, byte for byte as made, and every signature on it holds."""
 
     whole = ma.fields.Boolean(required=True)
@@ -126,14 +126,14 @@ class VerifiedSchema(ma.Schema):
     in_force = ma.fields.Boolean(required=True)
     signed_by_both = ma.fields.Boolean(required=True)
     signed_on_record = ma.fields.List(ma.fields.String(), required=True)
-    findings = ma.fields.List(ma.fields.Nested(FindingSchema), required=True)
+    findings = ma.fields.List(ma.fields.Nested(VerificationFindingSchema), required=True)
     signatures = ma.fields.List(ma.fields.Nested(FoundSignatureSchema), required=True)
 
 
 @blueprint.get("/<uuid:contract_id>/documents")
 @requires(Permission.CONTRACT_READ)
 @refuses(blueprint, 404)
-@blueprint.response(200, DocumentsSchema)
+@blueprint.response(200, ContractDocumentsSchema)
 def list_documents(contract_id: uuid.UUID) -> dict[str, Any]:
     """The documents of a contract's versions, each with the signatures on it."""
     contract = contracts.find_contract(session(), principal=principal(), contract_id=contract_id)
@@ -143,7 +143,7 @@ def list_documents(contract_id: uuid.UUID) -> dict[str, Any]:
 @blueprint.post("/<uuid:contract_id>/documents")
 @requires(Permission.CONTRACT_SIGN)
 @refuses(blueprint, 404)
-@blueprint.response(200, DocumentSchema)
+@blueprint.response(200, ContractDocumentSchema)
 def prepare_document(contract_id: uuid.UUID) -> ContractDocument:
     """Print the contract, if that has not been done yet."""
     return documents.prepare(session(), principal=principal(), contract_id=contract_id, now=clock())
@@ -181,9 +181,9 @@ def sign(arguments: dict[str, Any], files: dict[str, Any], contract_id: uuid.UUI
 
 @checks.post("")
 @public
-@checks.arguments(FileSchema, location="files")
+@checks.arguments(VerificationFileSchema, location="files")
 @refuses(checks, 413, 422, 429)
-@checks.response(200, VerifiedSchema)
+@checks.response(200, VerificationSchema)
 def verify(files: dict[str, Any]) -> dict[str, Any]:
     """Check a file: its bytes, its terms, its signatures. Nothing of it is kept."""
     content = read_upload(files["file"], LARGEST_DOCUMENT)
@@ -225,7 +225,7 @@ def read_upload(upload: Any, most: int) -> bytes:
 
 def shown_check(found: Verified) -> dict[str, Any]:
     return {
-        **{name: getattr(found, name) for name in VerifiedSchema().fields.keys() - {"findings"}},
+        **{name: getattr(found, name) for name in VerificationSchema().fields.keys() - {"findings"}},
         "findings": [
             {
                 **{name: getattr(one, name) for name in ("damage", "place", "found", "expected")},

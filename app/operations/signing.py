@@ -181,7 +181,8 @@ def _checked(
     known = {one.side for one in document.signatures}
     new = [one for one in signed.signatures if one.side not in known]
     if not new:
-        raise SignatureRefused(Flaw.NO_SIGNATURE, findings=signed.checked.findings)
+        flaw = Flaw.BROKEN if signed.checked.findings else Flaw.NO_SIGNATURE
+        raise SignatureRefused(flaw, findings=signed.checked.findings)
     if len(signed.signatures) != len(known) + 1:
         raise SignatureRefused(Flaw.MORE_ADDED, found=f"{len(signed.signatures)} signatures")
     _judge(new[0], signed, side)
