@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 from app import models
 from app.db import Model, db
+from app.operations.quantities import agreed_terms, write_limits
 from tests import factories as make
+from tests.functional.delivery_market import ASSAY, supply
 
 Row = TypeVar("Row", bound=Model)
 
@@ -174,14 +176,38 @@ def proposal_read() -> Model:
     )
 
 
+def call_off_ledger() -> Model:
+    contract, session = supply().contract, db.session()
+    write_limits(session, contract=contract, terms=agreed_terms(session, contract=contract))
+    return session.get_one(models.CallOffLedger, (contract.id, "2027-Q1"))
+
+
+def consignment() -> Model:
+    deal = supply()
+    goods = deal.ship(deal.confirmed(), 10).consignment
+    assert goods is not None
+    return goods
+
+
+def assay_result() -> Model:
+    deal = supply(quality=(ASSAY,))
+    goods = deal.assay(deal.received(), deal.sells, "99.5").consignment
+    assert goods is not None
+    return goods.assays[0]
+
+
 ONE_OF: dict[str, Callable[[], Model]] = {
     "access_log": access_log,
     "api_key": make.ApiKeyFactory,
+    "assay_result": assay_result,
     "attribute": make.AttributeFactory,
     "bill_of_materials": make.BillOfMaterialsFactory,
     "bundle": make.BundleFactory,
+    "call_off": lambda: supply().call(),
+    "call_off_ledger": call_off_ledger,
     "certificate": make.CertificateFactory,
     "certificate_kind": make.CertificateKindFactory,
+    "consignment": consignment,
     "contract": make.ContractFactory,
     "conversion_input": lambda: make.ConversionFactory().inputs[0],
     "corridor": make.CorridorFactory,

@@ -18,6 +18,7 @@ from app.transaction import Application
 from tests import factories as make
 
 from .delivery_market import ASSAY, BINDING, FIRM, SHIPPED, Supply, supply
+from .night_market import body
 from .web_market import at_noon
 
 __all__ = ["at_noon"]
@@ -138,25 +139,25 @@ def test_the_api_from_forecast_to_assay(
     made = buyer.post(
         f"/api/v1/contracts/{deal.contract.id}/call-offs", json={"month": "2027-02", "lots": 20, "forecast": True}
     )
-    assert (made.status_code, made.json["state"], made.json["counted_lots"]) == (201, "forecast", 0)
-    url = f"/api/v1/call-offs/{made.json['id']}"
+    assert (made.status_code, body(made)["state"], body(made)["counted_lots"]) == (201, "forecast", 0)
+    url = f"/api/v1/call-offs/{body(made)['id']}"
 
-    def move(client: FlaskClient, name: str, **body: Any) -> Any:
+    def move(client: FlaskClient, name: str, **given: Any) -> Any:
         tag = client.get(url).headers["ETag"]
-        answer = client.post(f"{url}/{name}", json=body, headers={"If-Match": tag})
+        answer = client.post(f"{url}/{name}", json=given, headers={"If-Match": tag})
         assert answer.status_code == 200, answer.text
-        return answer.json
+        return body(answer)
 
     assert move(buyer, "nominate")["nominated_lots"] == 20
     tag = buyer.get(url).headers["ETag"]
     assert buyer.patch(url, json={"lots": 21}).status_code == 428
-    assert buyer.patch(url, json={"lots": 21}, headers={"If-Match": tag}).json["nominated_lots"] == 21
+    assert body(buyer.patch(url, json={"lots": 21}, headers={"If-Match": tag}))["nominated_lots"] == 21
     assert buyer.patch(url, json={"lots": 22}, headers={"If-Match": tag}).status_code == 412
     at(BINDING)
     buyer, seller = client_as(deal.buyer), client_as(deal.seller)
     tag = buyer.get(url).headers["ETag"]
     refused = buyer.patch(url, json={"lots": 40}, headers={"If-Match": tag})
-    assert (refused.status_code, "expected 19 to 23 in the binding zone" in refused.json["detail"]) == (409, True)
+    assert (refused.status_code, "expected 19 to 23 in the binding zone" in body(refused)["detail"]) == (409, True)
     at(FIRM)
     buyer, seller = client_as(deal.buyer), client_as(deal.seller)
     assert move(seller, "confirm", lots=21)["state"] == "confirmed"
@@ -168,12 +169,12 @@ def test_the_api_from_forecast_to_assay(
     reading = {"attribute": "assay", "laboratory": "Lab", "certificate": "L-1", "assayed_on": "2027-02-10"}
     own = move(seller, "assays", results=[reading | {"value": "99.62"}])["attributes"][0]
     assert [one["side"] for one in own["results"]] == ["seller"]
-    assert buyer.get(url).json["attributes"][0]["results"] == []
+    assert body(buyer.get(url))["attributes"][0]["results"] == []
     done = move(buyer, "assays", results=[reading | {"value": "99.54"}])
     assert (done["state"], done["attributes"][0]["value"]) == ("assayed", "4979/50")
-    steps = seller.get(f"{url}/events").json["items"]
+    steps = body(seller.get(f"{url}/events"))["items"]
     assert [step["name"] for step in steps][-1] == "call_off.assay"
-    standing = seller.get(f"/api/v1/contracts/{deal.contract.id}/quantities").json
+    standing = body(seller.get(f"/api/v1/contracts/{deal.contract.id}/quantities"))
     assert standing["periods"][0]["own"] == {
         "original": 100, "nominated": 21, "confirmed": 21, "delivered": 20, "invoiced": 0, "remaining": 80,
     }  # fmt: skip
@@ -191,7 +192,7 @@ def test_who_sees_and_who_moves(session: Session, client_as: As, deal: Supply) -
         f"/api/v1/contracts/{deal.contract.id}/quantities",
     ):
         assert [client.get(path).status_code for client in (stranger, staff, regulator)] == [404, 200, 200], path
-    assert stranger.get("/api/v1/call-offs").json["items"] == []
+    assert body(stranger.get("/api/v1/call-offs"))["items"] == []
     assert staff.post(f"/api/v1/call-offs/{call_off.id}/cancel", json={}).status_code == 403
     assert (
         stranger.post(
@@ -199,5 +200,5 @@ def test_who_sees_and_who_moves(session: Session, client_as: As, deal: Supply) -
         ).status_code
         == 404
     )
-    listed = staff.get(f"/api/v1/call-offs?contract_id={deal.contract.id}&state=nominated").json["items"]
+    listed = body(staff.get(f"/api/v1/call-offs?contract_id={deal.contract.id}&state=nominated"))["items"]
     assert [one["number"] for one in listed] == [1]
