@@ -74,9 +74,8 @@ class AgreedTerms:
 
 def read_terms(session: Session, *, principal: Principal, wanted: Wanted, on: dt.date) -> Iterator[AgreedTerms]:
     """The contracts that the asker may read, each with its terms in force on a day."""
-    version = _version_in_force(on)
-    query = _contracts(sa.select(Contract.id, Contract.created_at, version.terms), version, principal, wanted)
-    query = _within(query, Contract.effective_from, Contract.effective_to, wanted)
+    version = _version_in_force(on, "zh")
+    query = _contracts((Contract.id, Contract.created_at, version.c.terms), version, principal, wanted)
     for number, agreed_at, terms in _stream(session, query):
         yield AgreedTerms(id=number, agreed_at=agreed_at, terms=terms)
 
@@ -104,7 +103,7 @@ def read_invoices(
     session: Session, *, principal: Principal, wanted: Wanted, invoice_id: uuid.UUID | None = None
 ) -> Iterator[IssuedInvoice]:
     """The invoices that the asker may read, or one of them."""
-    version, about = aliased(ContractVersion), aliased(Invoice)
+    version, about = _version_of_invoice("zh"), aliased(Invoice)
     # As text: numbers in JSON would be read as binary ones.
     line = sa.func.jsonb_build_object(
         "name", InvoiceLine.name, "lots", InvoiceLine.lots, "net", sa.cast(InvoiceLine.net, sa.Text),
@@ -124,13 +123,13 @@ def read_invoices(
         Invoice.due_on,
         about.number.label("about"),
         lines.where(InvoiceLine.invoice_id == Invoice.id).scalar_subquery().label("lines"),
-        version.terms,
+        version.c.terms,
     )
-    query = _of_invoices(columns, version).outerjoin(about, about.id == Invoice.about_id)
+    query = _invoices(columns, version, principal, wanted).outerjoin(about, about.id == Invoice.about_id)
     if invoice_id is not None:
         query = query.where(Invoice.id == invoice_id)
     names = [column.key for column in query.selected_columns]
-    for row in _stream(session, _invoices(query, version, principal, wanted)):
+    for row in _stream(session, query):
         yield IssuedInvoice(**dict(zip(names, row, strict=True)))
 
 
@@ -155,58 +154,51 @@ def _dated(rows: Iterable[tuple[Any, ...]], wanted: Wanted) -> Iterator[tuple[An
 
 
 def _contract_query(principal: Principal, wanted: Wanted, on: dt.date, language: str) -> sa.Select[Any]:
-    version = _version_in_force(on)
-    terms = version.terms
-    lines = sa.func.jsonb_path_query(terms, sa.cast("$.schedule[*].lots", JSONPATH)).column_valued("lots")
-    lots = sa.select(sa.func.sum(sa.cast(lines, sa.BigInteger))).scalar_subquery()
-    found = _of_terms(version, language) | {
+    version = _version_in_force(on, language)
+    lots = sa.func.jsonb_path_query(version.c.schedule, sa.cast("$[*].lots", JSONPATH)).column_valued("lots")
+    in_all = sa.select(sa.func.sum(sa.cast(lots, sa.BigInteger)).label("lots")).lateral("in_all")
+    found = _shared(version) | {
         "agreed_on": sa.cast(sa.func.timezone(str(EXCHANGE), Contract.created_at), sa.Date),
         "first_day": Contract.effective_from,
         "last_day": Contract.effective_to,
-        "lots": lots,
-        "quantity": lots * _number(terms["lot"]["size"]),
-        "vat": _number(terms["payment"]["vat"]),
-        "due_days": _number(terms["payment"]["due_days"]),
-        "terms_version": version.number,
-        "terms_hash": version.terms_hash,
+        "lots": in_all.c.lots,
+        "quantity": in_all.c.lots * version.c.lot_size,
     }
-    query = _contracts(sa.select(*_in_order(Sheet.CONTRACTS, found)), version, principal, wanted)
-    return _within(query, Contract.effective_from, Contract.effective_to, wanted)
+    query = _contracts(_in_order(Sheet.CONTRACTS, found), version, principal, wanted)
+    return query.join(in_all, sa.true())
 
 
 def _schedule_query(principal: Principal, wanted: Wanted, on: dt.date, language: str) -> sa.Select[Any]:
-    version = _version_in_force(on)
-    terms = version.terms
+    version = _version_in_force(on, language)
     lines = (
-        sa.func.jsonb_array_elements(terms["schedule"])
+        sa.func.jsonb_array_elements(version.c.schedule)
         .table_valued(sa.column("line", JSONB), with_ordinality="position", name="line", joins_implicitly=True)
         .render_derived()
     )
     line: Any = lines.c.line
     period, lots = line["period"].astext, sa.cast(line["lots"], sa.BigInteger)
     standing = _standing(period)
-    found = _of_terms(version, language) | {
+    found = _shared(version) | {
         "period": period,
         "first_day": sa.null(),  # of the period, filled in below
         "last_day": sa.null(),
         "lots": lots,
         "minimum": sa.cast(line["minimum"], sa.BigInteger),
         "maximum": sa.cast(line["maximum"], sa.BigInteger),
-        "quantity": lots * _number(terms["lot"]["size"]),
+        "quantity": lots * version.c.lot_size,
         "nominated": standing.c.nominated,
         "confirmed": standing.c.confirmed,
         "delivered": standing.c.delivered,
         "remaining": lots - standing.c.delivered,
     }
-    query = _contracts(sa.select(*_in_order(Sheet.SCHEDULES, found)), version, principal, wanted)
-    query = query.join(lines, sa.true()).join(standing, sa.true()).order_by(lines.c.position)
-    return _within(query, Contract.effective_from, Contract.effective_to, wanted)
+    query = _contracts(_in_order(Sheet.SCHEDULES, found), version, principal, wanted)
+    return query.join(lines, sa.true()).join(standing, sa.true()).order_by(lines.c.position)
 
 
 def _invoice_query(principal: Principal, wanted: Wanted, language: str) -> sa.Select[Any]:
-    version = aliased(ContractVersion)
+    version = _version_of_invoice(language)
     paid = sa.select(sa.func.coalesce(sa.func.sum(Payment.amount), 0)).where(Payment.invoice_id == Invoice.id)
-    found = _of_terms(version, language) | {
+    found = _shared(version) | {
         "invoice": Contract.number + "-" + sa.cast(Invoice.number, sa.Text),
         "invoice_kind": Invoice.kind,
         "creditor": Invoice.creditor,
@@ -220,44 +212,49 @@ def _invoice_query(principal: Principal, wanted: Wanted, language: str) -> sa.Se
         "paid": paid.scalar_subquery(),
         "terms_hash": Invoice.terms_hash,
     }
-    return _invoices(_of_invoices(_in_order(Sheet.INVOICES, found), version), version, principal, wanted)
+    return _invoices(_in_order(Sheet.INVOICES, found), version, principal, wanted)
 
 
-def _of_invoices(columns: Iterable[Any], version: Any) -> sa.Select[Any]:
-    """Of invoices, their contracts and the version of the terms they were issued under."""
-    is_of_terms = sa.and_(version.contract_id == Invoice.contract_id, version.number == Invoice.terms_version)
-    return sa.select(*columns).select_from(Invoice).join(Contract).join(version, is_of_terms)
-
-
-def _version_in_force(on: dt.date) -> Any:
-    """The version of a contract's terms in force on a day, as a row beside the contract's; before its first day, that.
+def _version_in_force(on: dt.date, language: str) -> sa.Lateral:
+    """What the terms of a contract say that are in force on a day; before their first day, what they will say then.
 
     The same choice as `app.operations.terms_in_force` makes for one contract.
     """
-    version = (
-        sa.select(ContractVersion)
-        .where(
-            ContractVersion.contract_id == Contract.id,
-            sa.or_(ContractVersion.in_force_from <= on, ContractVersion.number == 1),
-        )
-        .order_by(ContractVersion.number.desc())
-        .limit(1)
-        .lateral("version")
+    is_begun = sa.or_(ContractVersion.in_force_from <= on, ContractVersion.number == 1)
+    return _version(language, ContractVersion.contract_id == Contract.id, is_begun)
+
+
+def _version_of_invoice(language: str) -> sa.Lateral:
+    """What the terms say that an invoice was issued under."""
+    is_of_contract = ContractVersion.contract_id == Invoice.contract_id
+    return _version(language, is_of_contract, ContractVersion.number == Invoice.terms_version)
+
+
+def _version(language: str, *conditions: sa.ColumnElement[bool]) -> sa.Lateral:
+    """The last version that fits. The limit keeps the database from taking the terms apart anew for every line."""
+    columns = (
+        ContractVersion.number.label("terms_version"),
+        ContractVersion.terms_hash,
+        ContractVersion.terms,
+        *(expression.label(name) for name, expression in _facts(language).items()),
     )
-    return aliased(ContractVersion, version)
+    query = sa.select(*columns).where(*conditions).order_by(ContractVersion.number.desc())
+    return query.limit(1).lateral("version")
 
 
-def _contracts(query: sa.Select[Any], version: Any, principal: Principal, wanted: Wanted) -> sa.Select[Any]:
-    query = query.select_from(Contract).join(version, sa.true())
+def _contracts(columns: Iterable[Any], version: sa.Lateral, principal: Principal, wanted: Wanted) -> sa.Select[Any]:
+    query = sa.select(*columns).select_from(Contract).join(version, sa.true())
+    query = _within(query, Contract.effective_from, Contract.effective_to, wanted)
     return _chosen(query, version, principal, wanted).order_by(Contract.created_at, Contract.id)
 
 
-def _invoices(query: sa.Select[Any], version: Any, principal: Principal, wanted: Wanted) -> sa.Select[Any]:
-    query = _chosen(query, version, principal, wanted)
-    return _within(query, Invoice.issued_on, Invoice.issued_on, wanted).order_by(Invoice.issued_on, Invoice.id)
+def _invoices(columns: Iterable[Any], version: sa.Lateral, principal: Principal, wanted: Wanted) -> sa.Select[Any]:
+    query = sa.select(*columns).select_from(Invoice).join(Contract).join(version, sa.true())
+    query = _within(query, Invoice.issued_on, Invoice.issued_on, wanted)
+    return _chosen(query, version, principal, wanted).order_by(Invoice.issued_on, Invoice.id)
 
 
-def _chosen(query: sa.Select[Any], version: Any, principal: Principal, wanted: Wanted) -> sa.Select[Any]:
+def _chosen(query: sa.Select[Any], version: sa.Lateral, principal: Principal, wanted: Wanted) -> sa.Select[Any]:
     """Of the contracts that the asker may read those that are wanted."""
     query = query.where(Contract.id.in_(visible_contracts(principal).with_only_columns(Contract.id)))
     if wanted.state is not None:
@@ -265,7 +262,7 @@ def _chosen(query: sa.Select[Any], version: Any, principal: Principal, wanted: W
     if wanted.number is not None:
         query = query.where(Contract.number == wanted.number)
     if wanted.product is not None:
-        query = query.where(version.terms["product"].astext == wanted.product)
+        query = query.where(version.c.product == wanted.product)
     return query
 
 
@@ -279,12 +276,11 @@ def _within(
     return query
 
 
-def _of_terms(version: Any, language: str) -> dict[str, sa.ColumnElement[Any]]:
-    terms = version.terms
+def _facts(language: str) -> dict[str, sa.ColumnElement[Any]]:
+    """What the rows tell of the terms."""
+    terms: Any = ContractVersion.terms
     price = terms["price"]
     return {
-        "number": Contract.number.expression,
-        "state": Contract.state.expression,
         "seller": terms["seller"]["name"][language].astext,
         "seller_code": terms["seller"]["credit_code"].astext,
         "buyer": terms["buyer"]["name"][language].astext,
@@ -299,7 +295,15 @@ def _of_terms(version: Any, language: str) -> dict[str, sa.ColumnElement[Any]]:
         "currency": terms["payment"]["currency"].astext,
         "basis": terms["delivery"]["basis"].astext,
         "place": terms["delivery"]["place"].astext,
+        "vat": _number(terms["payment"]["vat"]),
+        "due_days": _number(terms["payment"]["due_days"]),
+        "schedule": terms["schedule"],
     }
+
+
+def _shared(version: sa.Lateral) -> dict[str, Any]:
+    """What is of the contract and its terms, by the names of columns."""
+    return dict(version.c.items()) | {"number": Contract.number, "state": Contract.state}
 
 
 def _standing(period: sa.ColumnElement[str]) -> Any:
