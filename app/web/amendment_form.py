@@ -70,8 +70,8 @@ def _singles() -> list[tuple[str, str]]:
         ("/delivery/place", _("Place of delivery")),
         ("/delivery/freight", _("Freight per unit")),
         ("/long_stop", _("Last day of delivery")),
-        ("/tolerance/over", _("Tolerance over (0.05 is 5 %%)")),
-        ("/tolerance/under", _("Tolerance under")),
+        ("/tolerance/over", _("Tolerance over (a share, such as 0.05)")),
+        ("/tolerance/under", _("Tolerance under (a share)")),
         ("/payment/due_days", _("Days until an invoice is due")),
     ]
 
