@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from flask import Flask
 
-from app import contract_commands, night_commands, reference_command, settlement_commands
+from app import contract_commands, night_commands, reference_command, settlement_commands, what_if_command
 from app.demo import command as demo_command
 
 COMMANDS: tuple[click.Command, ...] = (
@@ -15,6 +15,7 @@ COMMANDS: tuple[click.Command, ...] = (
     night_commands.worker,
     contract_commands.verify_contract,
     settlement_commands.group,
+    what_if_command.what_if,
     demo_command.demo,
 )
 

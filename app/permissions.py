@@ -37,6 +37,7 @@ class Permission(StrEnum):
     SEALED_READ = "sealed:read"  # see the sealed offers behind a proposal; each look is logged
     RUN_READ = "run:read"
     RUN_START = "run:start"
+    WHAT_IF_RUN = "what_if:run"  # ask of a copy of a round, made of sealed offers; each look at an answer is logged
     ROUND_MANAGE = "round:manage"
     REFERENCE_READ = "reference:read"
     REFERENCE_MANAGE = "reference:manage"
@@ -81,6 +82,7 @@ _STAFF = frozenset(
         _P.SEALED_READ,
         _P.RUN_READ,
         _P.RUN_START,
+        _P.WHAT_IF_RUN,
         _P.ROUND_MANAGE,
         _P.REFERENCE_READ,
         _P.STATISTICS_READ,

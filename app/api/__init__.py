@@ -32,6 +32,7 @@ from app.api import (
     users,
     versions,
     webhooks,
+    what_if,
 )
 from app.api.conventions import make_api
 
@@ -47,6 +48,7 @@ BLUEPRINTS = (
     runs.blueprint,
     limits.blueprint,
     hub_prices.blueprint,
+    what_if.blueprint,
     review.blueprint,
     proposals.blueprint,
     negotiation.blueprint,

@@ -11,16 +11,17 @@ from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.manager import JobManager
 from procrastinate.tasks import configure_task
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.auth import SYSTEM
 from app.logs import log
-from app.models import RoundKind, Run
-from app.operations import runs
+from app.models import RoundKind, Run, WhatIf
+from app.operations import runs, what_if
 
 NAMESPACE = "changdan"
 CLEAR = f"{NAMESPACE}:clear"
 WEBHOOKS = f"{NAMESPACE}:webhooks"
+WHAT_IF = f"{NAMESPACE}:what_if"
 # The queues: clearings, the short jobs that must not wait for them, and calls that wait for others' machines.
 SOLVING, KEEPING, SENDING = "solving", "keeping", "sending"
 # A manager of its own: inside a worker the queue's connector is asynchronous and takes no connection of ours.
@@ -31,6 +32,18 @@ def enqueue_clearing(session: Session, *, run_id: uuid.UUID, round_id: uuid.UUID
     """Queue the clearing of a run, one at a time per round; False if that run waits in the queue already."""
     return _enqueue(
         session, CLEAR, queue=SOLVING, lock=f"round:{round_id}", only=f"run:{run_id}", arguments={"run_id": str(run_id)}
+    )
+
+
+def enqueue_what_if(session: Session, *, what_if_id: uuid.UUID) -> bool:
+    """Queue a question, one at a time of all, so that a night's clearing finds a free worker; False if it waits."""
+    return _enqueue(
+        session,
+        WHAT_IF,
+        queue=SOLVING,
+        lock="what_if",
+        only=f"what_if:{what_if_id}",
+        arguments={"what_if_id": str(what_if_id)},
     )
 
 
@@ -71,16 +84,25 @@ def queue_due(session: Session, *, kind: RoundKind, now: dt.datetime) -> list[st
 
 
 def requeue_forgotten(session: Session) -> int:
-    """Queue the open runs for which no job waits or works; returns how many."""
-    jobs = sa.table("procrastinate_jobs", sa.column("task_name"), sa.column("args", JSONB), sa.column("status"))
-    alive = sa.exists().where(
-        jobs.c.task_name == CLEAR,
-        jobs.c.args["run_id"].astext == sa.cast(Run.id, sa.Text),
-        sa.cast(jobs.c.status, sa.Text).in_(("todo", "doing")),
-    )
-    query = sa.select(Run.id, Run.round_id).where(Run.state.in_(runs.OPEN), ~alive).order_by(Run.id)
-    found = session.execute(query).all()
+    """Queue the open runs and questions for which no job waits or works; returns how many."""
+    query = sa.select(Run.id, Run.round_id).where(Run.state.in_(runs.OPEN), ~_has_job(CLEAR, "run_id", Run.id))
+    found = session.execute(query.order_by(Run.id)).all()
     for run_id, round_id in found:
         enqueue_clearing(session, run_id=run_id, round_id=round_id)
         log.warning("run_requeued", run=run_id)
-    return len(found)
+    asked = sa.select(WhatIf.id).where(WhatIf.state.in_(what_if.OPEN), ~_has_job(WHAT_IF, "what_if_id", WhatIf.id))
+    questions = session.scalars(asked.order_by(WhatIf.id)).all()
+    for what_if_id in questions:
+        enqueue_what_if(session, what_if_id=what_if_id)
+        log.warning("what_if_requeued", what_if=what_if_id)
+    return len(found) + len(questions)
+
+
+def _has_job(task: str, argument: str, key: InstrumentedAttribute[uuid.UUID]) -> sa.Exists:
+    """Whether a job of a task waits for or works at a row."""
+    jobs = sa.table("procrastinate_jobs", sa.column("task_name"), sa.column("args", JSONB), sa.column("status"))
+    return sa.exists().where(
+        jobs.c.task_name == task,
+        jobs.c.args[argument].astext == sa.cast(key, sa.Text),
+        sa.cast(jobs.c.status, sa.Text).in_(("todo", "doing")),
+    )

@@ -9,7 +9,7 @@ from flask import Flask
 from procrastinate import Blueprint, JobContext
 
 from app.clock import clock
-from app.jobs import night, outbox, webhooks
+from app.jobs import night, outbox, webhooks, what_if
 from app.jobs.call_offs import run_call_off_timers
 from app.jobs.cleaning import clean
 from app.jobs.contract_timers import run_contract_timers
@@ -52,6 +52,16 @@ def clear(context: JobContext, run_id: str) -> None:
             night.clear_run(uuid.UUID(run_id), clock=clock)
         except night.AtWork as busy:
             log.info("run_at_work", why=str(busy))
+
+
+@tasks.task(name="what_if", queue=SOLVING, pass_context=True)
+def answer_what_if(context: JobContext, what_if_id: str) -> None:
+    """Work out one question about a copy of a round. If another process is at it, there is nothing to do."""
+    with _app(context).app_context():
+        try:
+            what_if.work_out(uuid.UUID(what_if_id), clock=clock)
+        except night.AtWork as busy:
+            log.info("what_if_at_work", why=str(busy))
 
 
 @tasks.periodic(cron=NIGHT)

@@ -20,12 +20,12 @@ def note_look(
     principal: Principal,
     kind: str,
     object_id: uuid.UUID,
-    firm_id: uuid.UUID,
+    firm_id: uuid.UUID | None,
     path: str,
     reason: str | None = None,
     now: dt.datetime,
 ) -> None:
-    """Record one look of a person at something of a firm's that is sealed; `path` says from where.
+    """Record one look of a person at something sealed, of a firm's or made of several firms'; `path` says from where.
 
     :raises Forbidden: the asker may not see what is sealed.
     """
