@@ -73,7 +73,7 @@ class Proposal(Versioned, Model):
     `terms`, the contract's first version; `terms_hash` is theirs from then on, and that of the row's own facts before.
 
     While a counter-offer waits, `countered_by` is the side that made it; terms and hash are still the version before.
-    `rate` stays what was matched, the most that a negotiated schedule may have in a period.
+    Rate, price, value and surpluses stay what the run found, also when the parties negotiate other terms.
     """
 
     __tablename__ = "proposal"

@@ -22,7 +22,6 @@ from app.models import Proposal, ProposalVersion, Side, SubjectKind, VersionStat
 from app.operations import bundles, counter_limits, messages, moves, outbox, proposal_versions, proposals
 from app.operations.contract_terms import frozen_terms
 from app.operations.counter_limits import Place
-from app.operations.drafts import cents
 from app.operations.proposals import PartyProposal
 from contracts.counter import POINTERS, Changes, CounterRefused, Finding, Room, amended, check, value_at
 from contracts.price_formula import FixedPrice
@@ -161,7 +160,8 @@ def take(
         before.state, before.answered_at = VersionState.REPLACED, now
         session.flush()  # one version at a time is on offer
     waiting.state, waiting.answered_at = VersionState.ON_OFFER, now
-    _write(proposal, terms, waiting)
+    # The figures of the row stay those of the run: statistics of the clearing are not negotiated.
+    proposal.terms, proposal.terms_hash = waiting.terms, waiting.terms_hash
     moves.make(
         session,
         proposal,
@@ -171,7 +171,7 @@ def take(
         guards={Guard.COUNTERED_BY_OTHER_SIDE},
         now=now,
     )
-    _tell(session, proposal, "counter.taken", {_other(proposal, found.side)}, now=now)
+    _tell(session, proposal, "proposal.counter_taken", {_other(proposal, found.side)}, now=now)
     session.flush()
     if accept:
         return proposals.accept(session, principal=principal, proposal_id=proposal_id, terms_hash=terms_hash, now=now)
@@ -196,7 +196,7 @@ def reject(
     _close(session, found, VersionState.REJECTED, "reject_counter")
     if message:
         messages.add(session, proposal=found.proposal, principal=principal, body=message, now=now)
-    _tell(session, found.proposal, "counter.rejected", {_other(found.proposal, found.side)}, now=now)
+    _tell(session, found.proposal, "proposal.counter_rejected", {_other(found.proposal, found.side)}, now=now)
     session.flush()
     return _view(session, principal, found.proposal)
 
@@ -211,7 +211,7 @@ def withdraw(
     """
     found = _waiting(session, principal, proposal_id, move="withdraw_counter", named=terms_hash, now=now)
     _close(session, found, VersionState.WITHDRAWN, "withdraw_counter")
-    _tell(session, found.proposal, "counter.withdrawn", {_other(found.proposal, found.side)}, now=now)
+    _tell(session, found.proposal, "proposal.counter_withdrawn", {_other(found.proposal, found.side)}, now=now)
     session.flush()
     return _view(session, principal, found.proposal)
 
@@ -234,7 +234,7 @@ def expire(session: Session, *, proposal_id: uuid.UUID, now: dt.datetime) -> int
         return 0
     found = Answered(proposal=proposal, members=members, counter=waiting, principal=SYSTEM, side=Actor.TIMER, now=now)
     _close(session, found, VersionState.EXPIRED, "counter_expires")
-    _tell(session, proposal, "counter.expired", {proposal.seller_firm_id, proposal.buyer_firm_id}, now=now)
+    _tell(session, proposal, "proposal.counter_expired", {proposal.seller_firm_id, proposal.buyer_firm_id}, now=now)
     session.flush()
     return 1
 
@@ -346,15 +346,6 @@ def _add(
             expires_at=ends,
         )
     )
-
-
-def _write(proposal: Proposal, terms: Terms, version: ProposalVersion) -> None:
-    """The terms on offer, and the figures of the row that follow from them; a formula keeps the locked price there."""
-    proposal.terms, proposal.terms_hash = version.terms, version.terms_hash
-    if isinstance(terms.price, FixedPrice):
-        proposal.price_ex_works = terms.price.amount
-        proposal.price_delivered = terms.price.amount + proposal.freight
-    proposal.total_value = cents(proposal.price_delivered * counter_limits.units_of(terms))
 
 
 def _close(session: Session, answered: Answered, state: VersionState, move: str) -> None:

@@ -216,7 +216,7 @@ def staff_desk(session: Session, *, principal: Principal, now: dt.datetime) -> S
         sa.select(
             sa.func.count().filter(waiting, ~recommended),
             sa.func.count().filter(waiting, recommended),
-            sa.func.count().filter(Proposal.state == "released"),
+            sa.func.count().filter(Proposal.state.in_(("released", "countered"))),
             sa.func.count().filter(Proposal.state == "accepted"),
             sa.func.count().filter(
                 Proposal.state.in_(("proposed", "under_review", *ANSWERABLE)), Proposal.expires_at <= soon

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
@@ -19,6 +19,7 @@ from app.auth import SYSTEM, Principal
 from app.errors import Conflict, Forbidden, NotFound
 from app.models import Contract, Firm, Grade, Product, Proposal, SubjectKind
 from app.operations import bundles, contracts, events, moves
+from app.operations.drafts import cents
 from app.permissions import Permission
 from contracts.state import Actor, Guard, Subject, moves_from
 from market.periods import Period
@@ -32,9 +33,9 @@ WAITS = "waits for the other proposals of its bundle"
 class PartyProposal:
     """What a party sees of a proposal.
 
-    `conditional`: it takes effect only together with others. `units` is over the whole window by the terms on offer,
-    `rate` the lots per period that were matched (a negotiated schedule may have fewer). `open_moves` are the party's
-    own.
+    `conditional`: it takes effect only together with others. Units, prices and total are those of the terms on offer
+    (of a formula, at the price the run locked); `rate` is the lots per period that were matched, a negotiated schedule
+    may have fewer. `open_moves` are the party's own.
     """
 
     id: uuid.UUID
@@ -113,6 +114,7 @@ def _view(proposal: Proposal, side: Actor, conditional: bool, contract_id: uuid.
     selling, product = side is Actor.SELLER, proposal.grade.product
     accepted = proposal.seller_accepted_at is not None, proposal.buyer_accepted_at is not None
     ours, other = accepted if selling else accepted[::-1]
+    figures = _on_offer(proposal)
     return PartyProposal(
         id=proposal.id,
         round_id=proposal.round_id,
@@ -125,11 +127,11 @@ def _view(proposal: Proposal, side: Actor, conditional: bool, contract_id: uuid.
         first_period=proposal.first_period,
         last_period=proposal.last_period,
         rate=proposal.rate,
-        units=_units_on_offer(proposal),
-        price_ex_works=proposal.price_ex_works,
+        units=figures.units,
+        price_ex_works=figures.price_ex_works,
         freight=proposal.freight,
-        price_delivered=proposal.price_delivered,
-        total_value=proposal.total_value,
+        price_delivered=figures.price_ex_works + proposal.freight,
+        total_value=figures.total_value,
         conditional=conditional,
         state=proposal.state,
         accepted_by_us=ours,
@@ -150,12 +152,22 @@ def units_of(proposal: Proposal) -> Decimal:
     return proposal.rate * periods_of(proposal) * proposal.grade.product.lot
 
 
-def _units_on_offer(proposal: Proposal) -> Decimal:
-    schedule = (proposal.terms or {}).get("schedule")
-    if schedule is None:
-        return units_of(proposal)
-    lots: int = sum(line["lots"] for line in schedule)
-    return lots * proposal.grade.product.lot
+class _Figures(NamedTuple):
+    """What the terms on offer come to."""
+
+    units: Decimal
+    price_ex_works: Decimal
+    total_value: Decimal
+
+
+def _on_offer(proposal: Proposal) -> _Figures:
+    """The row keeps what the run found; what was negotiated since stands in the terms. A formula has no one price."""
+    terms = proposal.terms or {}
+    if "schedule" not in terms:
+        return _Figures(units_of(proposal), proposal.price_ex_works, proposal.total_value)
+    units = sum(line["lots"] for line in terms["schedule"]) * proposal.grade.product.lot
+    price = Decimal(terms["price"].get("amount", proposal.price_ex_works))
+    return _Figures(units, price, cents((price + proposal.freight) * units))
 
 
 def periods_of(proposal: Proposal) -> int:

@@ -66,10 +66,12 @@ _ROWS: Iterable[Topic] = (
     _topic("proposal.declined", "提案被拒绝", "The proposal is declined", mail=True),
     _topic("proposal.expired", "提案已过期", "The proposal has run out"),
     _topic("proposal.cancelled", "提案随组合取消", "The proposal fell with its bundle"),
-    _topic("counter.taken", "还盘已被采纳为新版本", "The counter-offer is taken up as the new version", mail=True),
-    _topic("counter.rejected", "还盘被拒绝", "The counter-offer is rejected", mail=True),
-    _topic("counter.withdrawn", "对方撤回还盘", "The counter-offer is withdrawn"),
-    _topic("counter.expired", "还盘已过期", "The counter-offer has run out"),
+    _topic(
+        "proposal.counter_taken", "还盘已被采纳为新版本", "The counter-offer is taken up as the new version", mail=True
+    ),
+    _topic("proposal.counter_rejected", "还盘被拒绝", "The counter-offer is rejected", mail=True),
+    _topic("proposal.counter_withdrawn", "对方撤回还盘", "The counter-offer is withdrawn"),
+    _topic("proposal.counter_expired", "还盘已过期", "The counter-offer has run out"),
     _topic("message.posted", "对方发来消息", "There is a message from the other side", mail=True),
     _topic("contract.agreed", "合同已订立", "The contract is made", mail=True),
     _topic("contract.signing", "一方已签署，等待另一方签署", "One side has signed, the other is to sign", mail=True),

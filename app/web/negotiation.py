@@ -218,7 +218,7 @@ def in_review(proposal_id: uuid.UUID) -> ResponseReturnValue:
     )
     row = review.find_review(session(), principal=who, proposal_id=proposal_id)
     versions = proposal_versions.views(who, row, proposal_versions.versions_of(session(), row))
-    people = [one.by_user_id for one in (*versions, *thread.messages)]
+    people = [one.by_user_id for one in versions] + [one.by_user_id for one in thread.messages]
     return render_template(
         "review_negotiation.html",
         proposal=row,

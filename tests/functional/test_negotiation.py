@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -335,7 +336,7 @@ def test_an_offer_of_all_or_none_keeps_its_quantity(own_app: Application) -> Non
 
 def test_a_limit_that_moved_meanwhile_counts_when_the_counter_is_taken_up(deal: Deal) -> None:
     assert deal.counter(deal.buyer, price=price("84")).status_code == 200
-    deal.buy.price = 85
+    deal.buy.price = Decimal(85)
     db.session.commit()
     answer = deal.answer(deal.seller, "take", deal.versions()[1]["terms_hash"])
     assert answer.status_code == 409
@@ -425,7 +426,7 @@ def test_each_side_is_told_of_what_the_other_did(deal: Deal) -> None:
     assert [tuple(row) for row in db.session.execute(told) if row.topic != "run.done"] == [
         ("proposal.countered", [deal.sell.firm_id]),
         ("message.posted", [deal.buy.firm_id]),
-        ("counter.rejected", [deal.buy.firm_id]),
+        ("proposal.counter_rejected", [deal.buy.firm_id]),
     ]
 
 
