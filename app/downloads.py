@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from io import BytesIO
+from typing import IO
 
 from flask import Response, send_file
 
 from app.models import ContractDocument, Evidence
 from app.operations import documents
 from app.operations.evidence import MEDIA_TYPES
+from app.operations.exports import Exported
+
+PIECE = 64 * 1024
 
 
 def pdf_download(document: ContractDocument) -> Response:
@@ -26,3 +31,25 @@ def evidence_download(found: Evidence) -> Response:
     return send_file(
         BytesIO(found.content), mimetype=MEDIA_TYPES[found.kind], as_attachment=True, download_name=found.filename
     )
+
+
+def export_download(exported: Exported) -> Response:
+    """What was exported, a piece at a time; the file is closed when it was sent, or when nobody wants it any more."""
+    response = Response(_pieces(exported.file), content_type=exported.media_type)
+    response.content_length = exported.size
+    response.call_on_close(exported.file.close)  # whoever asked may go away before the first piece
+    response.headers.set("Content-Disposition", "attachment", filename=exported.name)
+    return response
+
+
+def xml_download(document: str, name: str) -> Response:
+    """An XML document under a name."""
+    response = Response(document, content_type="application/xml")
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(PIECE):
+            yield piece

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
-from typing import IO, Any
+from collections.abc import Callable
+from typing import Any
 
 import marshmallow as ma
 from flask import Response
@@ -15,6 +15,7 @@ from app.api.refusals import refuses
 from app.auth import principal, requires
 from app.clock import clock, today
 from app.db import session
+from app.downloads import export_download, xml_download
 from app.models import Language
 from app.operations import contracts, export_ubl, exports
 from app.operations.export_columns import Sheet
@@ -31,7 +32,6 @@ blueprint = ApiBlueprint(
 )
 FILE = {"type": "string", "format": "binary"}
 XML = "application/xml"
-PIECE = 64 * 1024
 
 
 class ExportArguments(ma.Schema):
@@ -74,7 +74,7 @@ def _offer(sheet: Sheet, form: Form) -> None:
     """Make the address of one sheet in one form, as in /exports/contracts.csv."""
 
     def view(arguments: dict[str, Any]) -> Response:
-        return _sent(_export(sheet, form, arguments))
+        return export_download(_export(sheet, form, arguments))
 
     view.__name__ = f"get_{sheet}_{form}"
     view.__doc__ = SAYS[sheet]
@@ -103,7 +103,7 @@ def get_order(contract_id: uuid.UUID) -> Response:
     """One contract with its terms in force as a UBL Order: a blanket order with a line for each delivery period."""
     contract = contracts.find_contract(session(), principal=principal(), contract_id=contract_id)
     document = export_ubl.order_of(session(), contract=contract, on=today())
-    return _attached(Response(document, content_type=XML), f"{contract.number}.xml")
+    return xml_download(document, f"{contract.number}.xml")
 
 
 @blueprint.get("/invoices/<uuid:invoice_id>.xml")
@@ -113,7 +113,7 @@ def get_order(contract_id: uuid.UUID) -> Response:
 def get_invoice_document(invoice_id: uuid.UUID) -> Response:
     """One invoice as a UBL Invoice, or as a CreditNote where it gives back."""
     document = export_ubl.invoice_of(session(), principal=principal(), invoice_id=invoice_id)
-    return _attached(Response(document, content_type=XML), f"invoice-{invoice_id}.xml")
+    return xml_download(document, f"invoice-{invoice_id}.xml")
 
 
 def _export(sheet: Sheet, form: Form, arguments: dict[str, Any]) -> Exported:
@@ -129,21 +129,3 @@ def _export(sheet: Sheet, form: Form, arguments: dict[str, Any]) -> Exported:
         byte_order_mark=byte_order_mark,
         now=clock(),
     )
-
-
-def _sent(exported: Exported) -> Response:
-    response = Response(_pieces(exported.file), content_type=exported.media_type)
-    response.content_length = exported.size
-    response.call_on_close(exported.file.close)  # whoever asked may go away before the first piece
-    return _attached(response, exported.name)
-
-
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while piece := file.read(PIECE):
-            yield piece
-
-
-def _attached(response: Response, name: str) -> Response:
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    return response

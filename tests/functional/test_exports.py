@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import json
+import re
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
@@ -458,3 +459,36 @@ def test_every_column_has_its_place(session: Session) -> None:
             assert all(value is not None for row in rows for value in row)
         assert len({column.name for column in columns}) == len(columns)
         assert all(isinstance(column, Column) and column.zh and column.en for column in columns)
+
+
+# -- the pages --------------------------------------------------------------------------------------------------------
+
+
+def test_the_list_of_contracts_leads_to_its_files(session: Session, client_as: As) -> None:
+    contract, other = agreed(session), agreed(session, state="signed")
+    party, staff = client_as(make.UserFactory(firm=contract.seller)), client_as(make.StaffFactory())
+    page = staff.get("/contracts?state=signed").text
+    found = re.findall(r'href="(/exports/[^"]+)"', page)
+    assert len(found) == 8
+    for address in found:
+        answer = staff.get(address.replace("&amp;", "&"))
+        assert answer.status_code == 200
+        assert answer.headers["Content-Disposition"].startswith("attachment")
+    told = staff.get("/exports/contracts.csv?state=signed").data.decode()
+    assert other.number in told
+    assert contract.number not in told
+    assert contract.number in party.get("/exports/schedules.csv").data.decode()
+    assert other.number not in party.get("/exports/schedules.csv").data.decode()
+    assert f"/api/v1/exports/contracts/{contract.id}.xml" in party.get(f"/contracts/{contract.id}").text
+    for address in ("/exports/offers.csv", "/exports/schedules.zip", "/exports/contracts.pdf"):
+        assert staff.get(address).status_code == 404
+
+
+def test_too_long_a_workbook_is_told_on_a_page(
+    session: Session, client_as: As, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreed(session)
+    monkeypatch.setattr(export_files, "MOST_ROWS", 1)
+    answer = client_as(make.StaffFactory()).get("/exports/schedules.xlsx")
+    assert answer.status_code == 422
+    assert "CSV" in answer.text
