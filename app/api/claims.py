@@ -14,6 +14,7 @@ from app.api.fields import DecimalText, Text, Timestamp
 from app.api.idempotency import idempotent
 from app.api.paging import Page, PageArguments, page, page_of
 from app.api.refusals import refuses
+from app.api.settlement_schemas import WorkingStepSchema
 from app.api.versions import changes_version, expect_version, show_version
 from app.auth import principal, requires
 from app.clock import clock
@@ -41,13 +42,6 @@ class EvidenceSchema(ma.Schema):
     size = ma.fields.Integer(required=True, metadata={"description": "Bytes"})
     sha256 = ma.fields.String(required=True)
     added_at = Timestamp(required=True)
-
-
-class WorkingStepSchema(ma.Schema):
-    """One step of an arithmetic, in both languages."""
-
-    zh = ma.fields.String(required=True)
-    en = ma.fields.String(required=True)
 
 
 class ClaimSchema(ma.Schema):

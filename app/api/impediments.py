@@ -9,15 +9,16 @@ from typing import Any
 import marshmallow as ma
 from flask import Response
 
-from app.api.claims import BYTES, EvidenceFileSchema, EvidenceSchema, WorkingStepSchema, read, shown_evidence
+from app.api.claims import BYTES, EvidenceFileSchema, EvidenceSchema, read, shown_evidence
 from app.api.conventions import ApiBlueprint
 from app.api.fields import DecimalText, Text, Timestamp
 from app.api.idempotency import idempotent
 from app.api.paging import Page, PageArguments, page, page_of
 from app.api.refusals import refuses
+from app.api.settlement_schemas import WorkingStepSchema
 from app.api.versions import changes_version, expect_version, show_version
 from app.auth import principal, requires
-from app.clock import clock
+from app.clock import clock, today
 from app.db import session
 from app.downloads import evidence_download
 from app.models import (
@@ -39,6 +40,7 @@ from app.operations import (
     suspension,
     termination,
 )
+from app.operations.terms_in_force import version_in_force
 from app.permissions import Permission
 from contracts.reasons import ReasonGroup, codes_of
 
@@ -432,7 +434,8 @@ def terminate(termination_id: uuid.UUID) -> Termination:
 
 def _expect_contract(contract_id: uuid.UUID) -> None:
     contract = contracts.lock_contract(session(), principal=principal(), contract_id=contract_id)
-    expect_version("contract", contract.id, contract.version)
+    version = version_in_force(session(), contract=contract, on=today())
+    expect_version("contract", contract.id, contract.version, version.number)
 
 
 def _expect(termination_id: uuid.UUID) -> None:

@@ -86,7 +86,7 @@ def give_notice(
         ground is not TerminationGround.CAUSE or not _own_claim(session, contract, side, claim_id)
     ):
         raise Refused(Text("须为本方在该合同下的索赔", "expected a claim of your side under it"), field="claim_id")
-    if any(one.side == side and _stands(one) for one in of_contract(session, contract=contract)):
+    if any(one.side == side and stands(one) for one in of_contract(session, contract=contract)):
         raise Conflict(Text("本方已有未了结的解除通知", "a notice of your side stands already; withdraw it first"))
     moves.make(session, contract, "give_notice", acting_as=side, principal=principal, note=statement, now=now)
     cure_until = None
@@ -125,7 +125,7 @@ def establish(
     """
     actor = acting_staff(principal)
     found, contract = _lock(session, principal, termination_id)
-    if found.ground is not TerminationGround.CAUSE or not _stands(found) or found.established_at is not None:
+    if found.ground is not TerminationGround.CAUSE or not stands(found) or found.established_at is not None:
         raise Conflict(Text("该通知无待认定的事由", "there is no cause of it left to be established"))
     found.established_at = now
     events.record(
@@ -153,7 +153,7 @@ def withdraw(session: Session, *, principal: Principal, termination_id: uuid.UUI
     found, contract = _lock(session, principal, termination_id)
     if notifying_side(principal, contract) != found.side:
         raise Forbidden(Text("只有发出通知的一方可以撤回", "taking it back is for the side that gave it"))
-    if not _stands(found):
+    if not stands(found):
         raise Conflict(Text("该通知已经了结", "it stands no more"))
     found.withdrawn_at = now
     session.flush()
@@ -168,7 +168,7 @@ def terminate(session: Session, *, principal: Principal, termination_id: uuid.UU
     """
     found, contract = _lock(session, principal, termination_id)
     side = notifying_side(principal, contract)
-    if not _stands(found):
+    if not stands(found):
         raise Conflict(Text("该通知已经了结", "the notice stands no more"))
     moves.make(
         session,
@@ -205,6 +205,11 @@ def guards_met(
             return {Guard.FORCE_MAJEURE_EXIT_DATE_PASSED} if own and passed else set()
 
 
+def stands(found: Termination) -> bool:
+    """Whether a notice is neither withdrawn nor done."""
+    return found.withdrawn_at is None and found.done_at is None
+
+
 def notifying_side(principal: Principal, contract: Contract) -> Actor:
     """The side for which the asker gives notices.
 
@@ -221,10 +226,6 @@ def _lock(session: Session, principal: Principal, termination_id: uuid.UUID) -> 
     contract = contracts.lock_contract(session, principal=principal, contract_id=found.contract_id)
     session.refresh(found)
     return found, contract
-
-
-def _stands(found: Termination) -> bool:
-    return found.withdrawn_at is None and found.done_at is None
 
 
 def _own_claim(session: Session, contract: Contract, side: Actor, claim_id: uuid.UUID) -> bool:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from app.auth import Principal
 from app.models import Contract
-from app.web import amendments, call_offs, signing
+from app.web import amendments, call_offs, claims, impediments, settlement, signing
 
 Facts = dict[str, Any]
 
@@ -48,6 +48,9 @@ class Shown:
 
 SECTIONS: tuple[Section, ...] = (
     Section("deliveries", call_offs.section),
+    Section("settlement", settlement.section),
+    Section("claims", claims.section),
+    Section("impediments", impediments.section),
     Section("signing", signing.section, "side"),
     Section("amendments", amendments.section),
     Section("versions", amendments.versions_section, "side"),

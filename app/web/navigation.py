@@ -65,6 +65,10 @@ def _signed_in(who: Principal) -> list[tuple[str, str]]:
         ("review.queue", _("Review"), who.may(Permission.REVIEW_READ)),
         ("contracts.listing", _("Contracts"), who.may(Permission.CONTRACT_READ)),
         ("call_offs.listing", _("Deliveries"), who.may(Permission.CONTRACT_READ)),
+        ("settlement.listing", _("Invoices"), who.may(Permission.CONTRACT_READ)),
+        ("claims.listing", _("Claims"), who.may(Permission.CONTRACT_READ)),
+        ("force_majeure.events", _("Force majeure"), who.may(Permission.CONTRACT_READ)),
+        ("fixings.listing", _("Index fixings"), who.may(Permission.FIXING_LOAD)),
         ("keys.listing", _("API keys"), who.may(Permission.API_KEY_MANAGE) and who.firm_id is not None),
         ("webhooks.listing", _("Webhooks"), who.may(Permission.WEBHOOK_MANAGE)),
         ("team.listing", _("People"), who.may(Permission.USER_MANAGE)),
@@ -77,6 +81,12 @@ def _signed_in(who: Principal) -> list[tuple[str, str]]:
 def _entry(endpoint: str, text: str) -> Entry:
     blueprint = endpoint.partition(".")[0]
     here = (request.endpoint or "").partition(".")[0]
-    of_one = {"signing": "contracts", "amendments": "contracts", "runs": "rounds", "offer_imports": "offers"}
+    of_one = {
+        "signing": "contracts",
+        "impediments": "contracts",
+        "amendments": "contracts",
+        "runs": "rounds",
+        "offer_imports": "offers",
+    }
     is_here = request.endpoint == endpoint if blueprint in BY_PAGE else of_one.get(here, here) == blueprint
     return Entry(text, url_for(endpoint), is_here)
