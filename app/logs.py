@@ -45,6 +45,8 @@ def configure(level: str) -> None:
     root.handlers = [other for other in root.handlers if not isinstance(other, _JsonHandler)] + [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("changdan").setLevel(level)
+    # A certificate that leads to no root is a finding that is told, not a failure of ours.
+    logging.getLogger("pyhanko").setLevel(logging.ERROR)
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

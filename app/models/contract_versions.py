@@ -41,7 +41,9 @@ class Amendment(Versioned, Model):
             name="proposed_has_times",
         ),
         sa.Index(None, "contract_id", "created_at", "id"),
-        sa.Index(None, "contract_id", unique=True, postgresql_where=sa.text("state = 'pending'")),
+        sa.Index(
+            "uq_amendment_one_pending", "contract_id", unique=True, postgresql_where=sa.text("state = 'pending'")
+        ),
         sa.Index(None, "expires_at", postgresql_where=sa.text("state = 'pending'")),
     )
 
@@ -104,7 +106,9 @@ class ContractDocument(Model):
         sa.CheckConstraint("terms_hash ~ '^[0-9a-f]{64}$'", name="terms_hash"),
         sa.CheckConstraint("seal ~ '^[0-9a-f]{64}$'", name="seal"),
         sa.CheckConstraint("encode(sha256(content), 'hex') = sha256", name="sha256"),
-        sa.Index(None, "contract_id", unique=True, postgresql_where=sa.text("amendment_id IS NULL")),
+        sa.Index(
+            "uq_contract_document_first", "contract_id", unique=True, postgresql_where=sa.text("amendment_id IS NULL")
+        ),
         sa.Index(None, "terms_hash"),
         sa.Index(None, "seal"),
     )

@@ -205,7 +205,7 @@ def _create_amendment() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_amendment")),
     )
     op.create_index(
-        op.f("ix_amendment_contract_id"),
+        op.f("uq_amendment_one_pending"),
         "amendment",
         ["contract_id"],
         unique=True,
@@ -289,7 +289,7 @@ def _create_document() -> None:
         sa.UniqueConstraint("id", "terms_hash", name=op.f("uq_contract_document_id_terms_hash")),
     )
     op.create_index(
-        op.f("ix_contract_document_contract_id"),
+        op.f("uq_contract_document_first"),
         "contract_document",
         ["contract_id"],
         unique=True,

@@ -196,6 +196,63 @@ def assay_result() -> Model:
     return goods.assays[0]
 
 
+def amendment(**values: Any) -> models.Amendment:
+    """A draft of the seller's; with `proposed=True` one that waits for the buyer."""
+    contract = make.ContractFactory()
+    fields = {
+        "contract_id": contract.id,
+        "proposed_by": "seller",
+        "number": 2,
+        "reason_code": "schedule",
+        "in_force_from": dt.date(2027, 4, 1),
+        "terms": {"rate": 9},
+        "terms_hash": make.digest("amended"),
+    }
+    return added(models.Amendment(**(fields | values)))
+
+
+def pending_amendment() -> models.Amendment:
+    return amendment(state="pending", proposed_at=make.NOON, expires_at=make.NOON + dt.timedelta(days=14))
+
+
+def contract_version() -> Model:
+    contract = make.ContractFactory()
+    return db.session.get_one(models.ContractVersion, (contract.id, 1))
+
+
+def contract_document(**values: Any) -> models.ContractDocument:
+    """The document of an amendment, unless told another contract and number."""
+    found = amendment()
+    fields = {
+        "contract_id": found.contract_id,
+        "number": 2,
+        "amendment_id": found.id,
+        "terms_hash": found.terms_hash,
+        "seal": make.digest("seal"),
+        "sha256": make.digest("document"),
+        "content": b"document",
+    }
+    return added(models.ContractDocument(**(fields | values)))
+
+
+def document_signature() -> models.DocumentSignature:
+    document = contract_document()
+    return added(
+        models.DocumentSignature(
+            document_id=document.id,
+            position=1,
+            side="seller",
+            terms_hash=document.terms_hash,
+            method=models.SigningMethod.EXTERNAL,
+            signer="Someone",
+            certificate=make.digest("certificate"),
+            user_id=make.UserFactory().id,
+            sha256=make.digest("document, signed"),
+            content=b"document, signed",
+        )
+    )
+
+
 ONE_OF: dict[str, Callable[[], Model]] = {
     "access_log": access_log,
     "api_key": make.ApiKeyFactory,
@@ -208,7 +265,11 @@ ONE_OF: dict[str, Callable[[], Model]] = {
     "certificate": make.CertificateFactory,
     "certificate_kind": make.CertificateKindFactory,
     "consignment": consignment,
+    "amendment": amendment,
     "contract": make.ContractFactory,
+    "contract_document": contract_document,
+    "contract_version": contract_version,
+    "document_signature": document_signature,
     "conversion_input": lambda: make.ConversionFactory().inputs[0],
     "corridor": make.CorridorFactory,
     "event": make.EventFactory,

@@ -207,7 +207,7 @@ def at(state: str, contract: Contract) -> Amendment:
 
 
 def attempt(move: str, amendment: Amendment, side: str) -> str:
-    """Make a move for a side; "refused" where it is not open, "unknown" where the side may not know of it."""
+    """Make a move for a side; "not open" where it is not open, "unknown" where the side may not know of it."""
     contract = db.session.get_one(Contract, amendment.contract_id)
     firm = getattr(contract, side)
     own = {"principal": trader(firm), "contract_id": contract.id, "amendment_id": amendment.id, "now": NOON}
@@ -220,7 +220,7 @@ def attempt(move: str, amendment: Amendment, side: str) -> str:
             else:
                 amendments.cancel(db.session(), **own)
     except Conflict:
-        return "refused"
+        return "not open"
     except NotFound:
         return "unknown"
     return amendment.state
@@ -242,8 +242,8 @@ def test_every_state_and_every_move(contract: Contract, state: str) -> None:
     hidden = state in {"draft", "cancelled"}
     for side in ("seller", "buyer"):
         for move in ("propose", "sign", "refuse", "cancel"):
-            expected = OPEN.get((state, move, side), "unknown" if hidden and side == "buyer" else "refused")
-            if expected in {"refused", "unknown"}:
+            expected = OPEN.get((state, move, side), "unknown" if hidden and side == "buyer" else "not open")
+            if expected in {"not open", "unknown"}:
                 assert attempt(move, amendment, side) == expected, (side, move)
                 db.session.refresh(amendment)
                 assert amendment.state == state
@@ -403,7 +403,7 @@ def test_an_amendment_is_not_active_without_both_signatures(contract: Contract) 
 def test_two_cannot_be_pending_at_once(contract: Contract) -> None:
     at("pending", contract)
     second = drafted(contract)
-    with violates("ix_amendment_contract_id"), db.session.begin_nested():
+    with violates("uq_amendment_one_pending"), db.session.begin_nested():
         db.session.execute(
             sa.update(Amendment)
             .where(Amendment.id == second.id)

@@ -26,7 +26,15 @@ from tests.functional.rows import ONE_OF, added, proposal_version
 @pytest.mark.parametrize("statement", ["UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
 @pytest.mark.parametrize(
     ("table", "column"),
-    [("access_log", "path"), ("event", "to_state"), ("offer_revision", "terms"), ("sign_in_event", "outcome")],
+    [
+        ("access_log", "path"),
+        ("event", "to_state"),
+        ("offer_revision", "terms"),
+        ("sign_in_event", "outcome"),
+        ("contract_version", "terms"),
+        ("contract_document", "seal"),
+        ("document_signature", "signer"),
+    ],
 )
 def test_rows_that_are_only_added(session: Session, table: str, column: str, statement: str) -> None:
     ONE_OF[table]()

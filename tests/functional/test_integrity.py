@@ -15,11 +15,19 @@ from sqlalchemy.orm import Session
 
 import app.models  # noqa: F401 - fills the metadata
 from app import models
-from app.db import Base
+from app.db import Base, db
 from contracts.state import Subject, state_names
 from tests import factories as make
 from tests.functional.refusals import violates
-from tests.functional.rows import ONE_OF, added, proposal_version
+from tests.functional.rows import (
+    ONE_OF,
+    added,
+    amendment,
+    contract_document,
+    document_signature,
+    pending_amendment,
+    proposal_version,
+)
 
 TABLES = Base.metadata.tables
 UNKNOWN_ID = uuid.UUID(int=0)
@@ -55,6 +63,23 @@ CHECKS: list[tuple[str, str, dict[str, Any]]] = [
     ("call_off_ledger", "limits_not_negative", {"maximum": -1}),
     ("certificate", "validity_ordered", {"valid_to": dt.date(2020, 1, 1)}),
     ("consignment", "received_after_shipped", {"received_on": dt.date(2020, 1, 1)}),
+    ("amendment", "number_after_first", {"number": 1}),
+    ("amendment", "proposed_has_times", {"state": "pending"}),
+    ("amendment", "terms", {"terms": sa.text("'[]'::jsonb")}),
+    ("amendment", "terms_hash", {"terms_hash": "none"}),
+    ("contract_document", "later_by_amendment", {"amendment_id": None}),
+    ("contract_document", "number_positive", {"number": 0}),
+    ("contract_document", "seal", {"seal": "none"}),
+    ("contract_document", "sha256", {"sha256": "0" * 64}),
+    ("contract_document", "terms_hash", {"terms_hash": "none"}),
+    ("contract_version", "later_by_amendment", {"number": 2}),
+    ("contract_version", "number_positive", {"number": 0, "amendment_id": UNKNOWN_ID}),
+    ("contract_version", "terms", {"terms": sa.text("'[]'::jsonb")}),
+    ("contract_version", "terms_hash", {"terms_hash": "none"}),
+    ("document_signature", "certificate", {"certificate": "none"}),
+    ("document_signature", "one_actor", {"user_id": None}),
+    ("document_signature", "position", {"position": 3}),
+    ("document_signature", "sha256", {"sha256": "0" * 64}),
     ("contract", "effect_ordered", {"effective_to": dt.date(2020, 1, 1)}),
     ("contract", "terms", {"terms": sa.text("'[]'::jsonb")}),
     ("contract", "terms_hash", {"terms_hash": "none"}),
@@ -304,7 +329,54 @@ def copied(table: str) -> Callable[[], object]:
     return breach
 
 
+def two_pending_amendments() -> object:
+    first = pending_amendment()
+    times = {"proposed_at": first.proposed_at, "expires_at": first.expires_at}
+    return amendment(contract_id=first.contract_id, state="pending", **times)
+
+
+def version_twice_of_one_amendment() -> object:
+    """The triggers, which would speak first, are off."""
+    db.session.execute(sa.text("ALTER TABLE contract_version DISABLE TRIGGER USER"))
+    found = amendment()
+    fields = {"contract_id": found.contract_id, "terms": found.terms, "terms_hash": found.terms_hash}
+    return [
+        added(
+            models.ContractVersion(
+                **fields, number=number, amendment_id=found.id, in_force_from=dt.date(2027, number, 1)
+            )
+        )
+        for number in (2, 3)
+    ]
+
+
+def two_documents_of_a_first_version() -> object:
+    contract = make.ContractFactory()
+    first = {"contract_id": contract.id, "number": 1, "amendment_id": None, "terms_hash": contract.terms_hash}
+    return [contract_document(**first) for _ in (1, 2)]
+
+
+def two_signatures_of_a_side() -> object:
+    db.session.execute(sa.text("ALTER TABLE document_signature DISABLE TRIGGER USER"))
+    first = document_signature()
+    columns = [column.key for column in TABLES["document_signature"].columns]
+    return added(models.DocumentSignature(**{name: getattr(first, name) for name in columns} | {"position": 2}))
+
+
+def signature_of_other_terms() -> object:
+    first = document_signature()
+    columns = [column.key for column in TABLES["document_signature"].columns]
+    other = {"position": 2, "side": "buyer", "terms_hash": make.digest("other")}
+    return added(models.DocumentSignature(**{name: getattr(first, name) for name in columns} | other))
+
+
 BREACHES: list[tuple[str, Callable[[], object]]] = [
+    ("uq_amendment_one_pending", two_pending_amendments),
+    ("uq_contract_document_amendment_id_terms_hash", copied("contract_document")),
+    ("uq_contract_document_first", two_documents_of_a_first_version),
+    ("uq_contract_version_amendment_id", version_twice_of_one_amendment),
+    ("uq_document_signature_document_id_side", two_signatures_of_a_side),
+    ("fk_document_signature_document_id_terms_hash_contract_document", signature_of_other_terms),
     ("ck_proposal_seller_acceptance_has_time", same_person_for_both_sides),
     (
         "ck_proposal_buyer_acceptance_has_time",
@@ -395,6 +467,9 @@ def test_a_proposal_needs_a_run(session: Session) -> None:
 
 # What else must be written so that the rule in question is the only one broken.
 TOGETHER: dict[tuple[str, str], dict[str, Any]] = {
+    ("amendment", "state"): {"proposed_at": make.NOON, "expires_at": make.NOON},
+    ("contract_version", "amendment_id"): {"number": 2},
+    ("document_signature", "api_key_id"): {"user_id": None},
     ("access_log", "api_key_id"): {"user_id": None},
     ("event", "api_key_id"): {"actor_kind": "api_key"},
     ("event", "user_id"): {"actor_kind": "user"},
@@ -468,7 +543,12 @@ def test_every_table_has_a_row_above() -> None:
 
 @pytest.mark.parametrize(
     ("model", "subject"),
-    [(models.Proposal, Subject.PROPOSAL), (models.Contract, Subject.CONTRACT), (models.CallOff, Subject.CALL_OFF)],
+    [
+        (models.Proposal, Subject.PROPOSAL),
+        (models.Contract, Subject.CONTRACT),
+        (models.Amendment, Subject.AMENDMENT),
+        (models.CallOff, Subject.CALL_OFF),
+    ],
 )
 def test_states_of_the_table_are_the_states_of_the_contract_rules(
     session: Session, model: type[Any], subject: Subject
