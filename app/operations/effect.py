@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.auth import SYSTEM
 from app.clock import day_of
-from app.models import Certificate, Contract, Offer, Proposal, SubjectKind
+from app.models import Certificate, Contract, Offer, Proposal, SubjectKind, SupplierApproval
 from app.operations import moves, outbox
 from app.operations.contract_terms import frozen_terms
 from contracts.state import Actor, Guard
@@ -78,7 +78,7 @@ def missing(session: Session, *, contract: Contract, now: dt.datetime) -> tuple[
     holds = {
         Guard.BUNDLE_COMPLETE: _bundle_complete(session, proposal),
         Guard.CERTIFICATES_VALID: not _certificates_missing(session, contract, proposal),
-        Guard.PRODUCT_QUALIFIED: _qualified(proposal),
+        Guard.PRODUCT_QUALIFIED: _qualified(session, proposal),
         Guard.START_NOT_PAST: day_of(now) <= contract.effective_from,
     }
     return tuple(guard for guard in NEEDED if not holds[guard])
@@ -112,7 +112,14 @@ def _certificates_missing(session: Session, contract: Contract, proposal: Propos
     return frozenset(wanted - set(session.scalars(query)))
 
 
-def _qualified(proposal: Proposal) -> bool:
-    """Where the buyer named whom it has qualified, the seller is among them still; without a list all are."""
-    named = {line.firm_id for line in proposal.buy_offer.approved_suppliers}
-    return not named or proposal.seller_firm_id in named
+def _qualified(session: Session, proposal: Proposal) -> bool:
+    """Where the buyer's offer names whom it has qualified, or the firm's list for the product does, the seller is
+    among them still; without any list all are."""
+    query = sa.select(SupplierApproval.supplier_firm_id).where(
+        SupplierApproval.round_id == proposal.round_id,
+        SupplierApproval.buyer_firm_id == proposal.buyer_firm_id,
+        SupplierApproval.product_code == proposal.product_code,
+        SupplierApproval.ended_at.is_(None),
+    )
+    lists = {line.firm_id for line in proposal.buy_offer.approved_suppliers}, set(session.scalars(query))
+    return all(proposal.seller_firm_id in named for named in lists if named)

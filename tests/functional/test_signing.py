@@ -30,6 +30,7 @@ from app.models import (
     Outbox,
     SigningMethod,
     SubjectKind,
+    SupplierApproval,
     User,
 )
 from app.operations import documents, effect, signing
@@ -402,6 +403,24 @@ def test_a_buyer_takes_from_whom_it_has_qualified(contract: Contract, session: S
     session.flush()
     assert effect.missing(session, contract=contract, now=NOON) == (Guard.PRODUCT_QUALIFIED,)
     contract.proposal.buy_offer.approved_suppliers.append(OfferApprovedSupplier(firm_id=contract.seller_firm_id))
+    session.flush()
+    assert effect.missing(session, contract=contract, now=NOON) == ()
+
+
+def test_a_firms_list_of_suppliers_for_the_product_counts_too(contract: Contract, session: Session) -> None:
+    for side in ("seller", "buyer"):
+        sign_for(contract, side)
+    proposal = contract.proposal
+    key_ = {
+        "round_id": proposal.round_id,
+        "product_code": proposal.product_code,
+        "buyer_firm_id": proposal.buyer_firm_id,
+    }
+    other = SupplierApproval(**key_, supplier_firm_id=make.FirmFactory().id)
+    session.add(other)
+    session.flush()
+    assert effect.missing(session, contract=contract, now=NOON) == (Guard.PRODUCT_QUALIFIED,)
+    session.add(SupplierApproval(**key_, supplier_firm_id=contract.seller_firm_id))
     session.flush()
     assert effect.missing(session, contract=contract, now=NOON) == ()
 
