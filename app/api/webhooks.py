@@ -157,7 +157,9 @@ def change_endpoint(terms: dict[str, Any], endpoint_id: uuid.UUID) -> WebhookEnd
     """Change URL, topics or description; messages on their way go to the new URL."""
     found = webhooks.find_endpoint(session(), principal=principal(), endpoint_id=endpoint_id, lock=True)
     expect_version("webhook", found.id, found.version)
-    return _answer(webhooks.change_endpoint(session(), principal=principal(), endpoint_id=endpoint_id, **terms))
+    return _answer(
+        webhooks.change_endpoint(session(), principal=principal(), endpoint_id=endpoint_id, now=clock(), **terms)
+    )
 
 
 @blueprint.post("/<uuid:endpoint_id>/new-secret")
@@ -184,7 +186,7 @@ def stop_endpoint(endpoint_id: uuid.UUID) -> WebhookEndpoint:
 @blueprint.response(200, WebhookSchema)
 def start_endpoint(endpoint_id: uuid.UUID) -> WebhookEndpoint:
     """Send again; what was missed comes by a replay."""
-    return _answer(webhooks.start_endpoint(session(), principal=principal(), endpoint_id=endpoint_id))
+    return _answer(webhooks.start_endpoint(session(), principal=principal(), endpoint_id=endpoint_id, now=clock()))
 
 
 @blueprint.post("/<uuid:endpoint_id>/test")

@@ -29,6 +29,7 @@ class SubjectKind(StrEnum):
     AMENDMENT = "amendment"
     CALL_OFF = "call_off"
     CLAIM = "claim"
+    WEBHOOK = "webhook"
 
 
 class ActorKind(StrEnum):

@@ -9,11 +9,11 @@ from collections.abc import Collection
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.auth import Principal
+from app.auth import SYSTEM, Principal
 from app.config import settings
 from app.errors import Conflict, NotFound, Refused
-from app.models import MessageState, Outbox, StopReason, WebhookEndpoint, WebhookMessage
-from app.operations import outbox
+from app.models import MessageState, Outbox, StopReason, SubjectKind, WebhookEndpoint, WebhookMessage
+from app.operations import events, outbox
 from app.operations.topics import webhook_topics
 from app.operations.webhook_addresses import target_of
 from app.operations.webhook_signing import new_secret, opened, sealed
@@ -21,7 +21,7 @@ from app.permissions import Permission
 
 MOST_ENDPOINTS = 20  # of one firm
 BOTH_VALID = dt.timedelta(days=1)  # how long the older secret signs along after a new one was made
-ABOUT = "webhook"
+IN_USE, STOPPED = "in_use", "stopped"
 
 
 def visible_endpoints(principal: Principal) -> sa.Select[WebhookEndpoint]:
@@ -79,6 +79,7 @@ def make_endpoint(
         raise Conflict("the firm has an endpoint with this URL; change that one's topics instead")
     session.add(endpoint)
     session.flush()
+    _record(session, endpoint, "webhook.make", principal=principal, note=endpoint.url, now=now)
     return endpoint, secret
 
 
@@ -90,6 +91,7 @@ def change_endpoint(
     url: str | None = None,
     topics: Collection[str] | None = None,
     description: str | None = None,
+    now: dt.datetime,
 ) -> WebhookEndpoint:
     """Change what is named; messages on their way go to the new URL.
 
@@ -104,6 +106,7 @@ def change_endpoint(
     if description is not None:
         endpoint.description = description
     session.flush()
+    _record(session, endpoint, "webhook.change", principal=principal, note=endpoint.url, now=now)
     return endpoint
 
 
@@ -119,6 +122,7 @@ def rotate_secret(
     endpoint.older_secret, endpoint.older_until = endpoint.secret, now + BOTH_VALID
     endpoint.secret = sealed(secret, under=settings().secret_key)
     session.flush()
+    _record(session, endpoint, "webhook.renew_secret", principal=principal, now=now)
     return endpoint, secret
 
 
@@ -141,11 +145,13 @@ def stop_endpoint(
     :raises NotFound: as `find_endpoint` does.
     """
     endpoint = find_endpoint(session, principal=principal, endpoint_id=endpoint_id, lock=True)
-    stop(session, endpoint, reason=StopReason.BY_FIRM, now=now)
+    stop(session, endpoint, reason=StopReason.BY_FIRM, principal=principal, now=now)
     return endpoint
 
 
-def start_endpoint(session: Session, *, principal: Principal, endpoint_id: uuid.UUID) -> WebhookEndpoint:
+def start_endpoint(
+    session: Session, *, principal: Principal, endpoint_id: uuid.UUID, now: dt.datetime
+) -> WebhookEndpoint:
     """Send to an endpoint again; what it has missed comes by a replay. Doing it again changes nothing.
 
     :raises NotFound: as `find_endpoint` does.
@@ -154,6 +160,7 @@ def start_endpoint(session: Session, *, principal: Principal, endpoint_id: uuid.
     if endpoint.stopped_at is not None:
         endpoint.stopped_at, endpoint.stop_reason, endpoint.failing_since = None, None, None
         session.flush()
+        _record(session, endpoint, "webhook.start", principal=principal, before=STOPPED, now=now)
     return endpoint
 
 
@@ -167,10 +174,19 @@ def send_test(session: Session, *, principal: Principal, endpoint_id: uuid.UUID,
     if endpoint.stopped_at is not None:
         raise Conflict("the endpoint is stopped; start it first", open_moves=("start",))
     payload = {"endpoint": endpoint.url}
-    return outbox.tell(session, topic="webhook.test", about=(ABOUT, endpoint.id), firms=(), payload=payload, now=now)
+    return outbox.tell(
+        session, topic="webhook.test", about=(SubjectKind.WEBHOOK, endpoint.id), firms=(), payload=payload, now=now
+    )
 
 
-def stop(session: Session, endpoint: WebhookEndpoint, *, reason: StopReason, now: dt.datetime) -> None:
+def stop(
+    session: Session,
+    endpoint: WebhookEndpoint,
+    *,
+    reason: StopReason,
+    principal: Principal = SYSTEM,
+    now: dt.datetime,
+) -> None:
     """Stop an endpoint that the caller has locked. Its firm's administrators are told unless they did it themselves."""
     if endpoint.stopped_at is not None:
         return
@@ -182,9 +198,34 @@ def stop(session: Session, endpoint: WebhookEndpoint, *, reason: StopReason, now
     )
     if reason is not StopReason.BY_FIRM:
         payload = {"endpoint": endpoint.url, "reason": reason.value}
-        about = (ABOUT, endpoint.id)
+        about = (SubjectKind.WEBHOOK, endpoint.id)
         outbox.tell(session, topic="webhook.disabled", about=about, firms=(endpoint.firm_id,), payload=payload, now=now)
     session.flush()
+    _record(session, endpoint, "webhook.stop", principal=principal, before=IN_USE, note=reason.value, now=now)
+
+
+def _record(
+    session: Session,
+    endpoint: WebhookEndpoint,
+    name: str,
+    *,
+    principal: Principal,
+    now: dt.datetime,
+    before: str | None = None,
+    note: str | None = None,
+) -> None:
+    after = IN_USE if endpoint.stopped_at is None else STOPPED
+    subject = (SubjectKind.WEBHOOK, endpoint.id)
+    events.record(
+        session,
+        principal=principal,
+        subject=subject,
+        name=name,
+        from_state=before if before is not None or name == "webhook.make" else after,
+        to_state=after,
+        note=note,
+        now=now,
+    )
 
 
 def _checked(url: str) -> str:

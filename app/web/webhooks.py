@@ -78,7 +78,9 @@ def change(endpoint_id: uuid.UUID) -> ResponseReturnValue:
     if not errors:
         try:
             with session().begin_nested():
-                webhooks.change_endpoint(session(), principal=principal(), endpoint_id=endpoint_id, **terms)
+                webhooks.change_endpoint(
+                    session(), principal=principal(), endpoint_id=endpoint_id, now=clock(), **terms
+                )
         except (Refused, Conflict) as refusal:
             errors = _told(refusal)
         else:
@@ -120,7 +122,7 @@ def stop(endpoint_id: uuid.UUID) -> ResponseReturnValue:
 @requires(Permission.WEBHOOK_MANAGE)
 def start(endpoint_id: uuid.UUID) -> ResponseReturnValue:
     """Send again."""
-    webhooks.start_endpoint(session(), principal=principal(), endpoint_id=endpoint_id)
+    webhooks.start_endpoint(session(), principal=principal(), endpoint_id=endpoint_id, now=clock())
     flash(_("The webhook is started. To get what was missed, send again from a time on."), "success")
     return redirect(url_for("webhooks.show", endpoint_id=endpoint_id), 303)
 

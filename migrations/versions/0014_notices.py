@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -26,9 +28,11 @@ TABLES = (
     "notification",
     "mail",
 )
+KINDS_OF_EVENTS = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_event_subject_kind'"
 
 
 def upgrade() -> None:
+    _events_about([*_kinds_of_events(), "webhook"])
     _say_who_hears()
     _notify_people()
     _notify_systems()
@@ -43,6 +47,16 @@ def upgrade() -> None:
         "CREATE TRIGGER webhook_attempt_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON webhook_attempt"
         " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
     )
+
+
+def _kinds_of_events() -> list[str]:
+    return re.findall(r"'(\w+)'::character varying", str(op.get_bind().exec_driver_sql(KINDS_OF_EVENTS).scalar()))
+
+
+def _events_about(kinds: list[str]) -> None:
+    listed = ", ".join(f"'{kind}'" for kind in kinds)
+    op.drop_constraint(op.f("ck_event_subject_kind"), "event", type_="check")
+    op.create_check_constraint(op.f("ck_event_subject_kind"), "event", f"subject_kind IN ({listed})")
 
 
 def _say_who_hears() -> None:
@@ -245,6 +259,10 @@ def _notify_systems() -> None:
 
 
 def downgrade() -> None:
+    op.execute("ALTER TABLE event DISABLE TRIGGER event_append_only")
+    op.execute("DELETE FROM event WHERE subject_kind = 'webhook'")
+    op.execute("ALTER TABLE event ENABLE TRIGGER event_append_only")
+    _events_about([kind for kind in _kinds_of_events() if kind != "webhook"])
     for table in TABLES:
         op.drop_table(table)
     op.execute("DROP TRIGGER outbox_frozen ON outbox")

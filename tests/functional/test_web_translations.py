@@ -98,6 +98,9 @@ CODES: dict[str, Iterable[str]] = {
     "mail": models.MailState,
     "webhook_message": models.MessageState,
     "webhook_stop": models.StopReason,
+    "invoice_kind": models.InvoiceKind,
+    "invoice_line": models.LineName,
+    "fixing": models.FixingKind,
     "subject": models.SubjectKind,
     "version": models.VersionState,
     "phase": ("snapshot", *PHASES, "alternatives", "writing"),
@@ -134,6 +137,7 @@ def test_every_event_that_operations_record_has_a_name() -> None:
     written = set()
     for path in (SOURCES / "operations").glob("*.py"):
         written |= set(re.findall(r'"((?:offer|round)\.[a-z_]+)"', path.read_text()))
+        written |= set(re.findall(r'_record\(session, endpoint, "([a-z_.]+)"', path.read_text()))
         written |= {f"run.{move}" for move in re.findall(r'_record\(session, \w+, run, "(\w+)"', path.read_text())}
     assert written, "no event was found: the search has gone blind"
     assert {name for name in written if name.partition(".")[2] not in MOVE_TEXTS} <= set(TABLES["event"])

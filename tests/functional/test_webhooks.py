@@ -21,7 +21,7 @@ from app.embedded_postgres import EmbeddedPostgres
 from app.errors import Conflict, NotFound, Refused
 from app.jobs import outbox as sending
 from app.jobs.transactions import transaction
-from app.models import MessageState, StopReason, User, WebhookEndpoint
+from app.models import Event, MessageState, StopReason, User, WebhookEndpoint
 from app.operations import webhook_messages, webhooks
 from app.operations.webhook_messages import LEASE, WAITS, wait_after
 from app.operations.webhook_signing import new_secret
@@ -151,7 +151,7 @@ def test_gone_stops_at_once_and_what_was_missed_comes_by_replay(home: House, rec
         webhook_messages.replay_since(
             db.session(), principal=home.who, endpoint_id=endpoint.id, since=make.NOON, now=home.clock()
         )
-    webhooks.start_endpoint(db.session(), principal=home.who, endpoint_id=endpoint.id)
+    webhooks.start_endpoint(db.session(), principal=home.who, endpoint_id=endpoint.id, now=home.clock())
     count = webhook_messages.replay_since(
         db.session(), principal=home.who, endpoint_id=endpoint.id, since=make.NOON, now=home.clock()
     )
@@ -387,3 +387,26 @@ def test_another_firms_endpoint_does_not_exist(home: House, receiver: Receiver) 
     for who in (other, home.trader, make.PlatformAdminFactory()):
         with pytest.raises(NotFound):
             webhooks.find_endpoint(db.session(), principal=of_user(who), endpoint_id=endpoint.id)
+
+
+def test_every_change_is_recorded(home: House, receiver: Receiver) -> None:
+    endpoint, _ = home.endpoint(receiver.url)
+    place = {"principal": home.who, "endpoint_id": endpoint.id, "now": home.clock()}
+    webhooks.change_endpoint(db.session(), description="SAP", **place)
+    webhooks.rotate_secret(db.session(), **place)
+    webhooks.stop_endpoint(db.session(), **place)
+    webhooks.stop_endpoint(db.session(), **place)
+    webhooks.start_endpoint(db.session(), **place)
+    db.session.commit()
+    receiver.answers_with(410)
+    home.tell()
+    home.send()
+    steps = db.session.scalars(sa.select(Event).where(Event.subject_id == endpoint.id).order_by(Event.id)).all()
+    assert [(step.name, step.from_state, step.to_state, step.actor_kind.value) for step in steps] == [
+        ("webhook.make", None, "in_use", "user"),
+        ("webhook.change", "in_use", "in_use", "user"),
+        ("webhook.renew_secret", "in_use", "in_use", "user"),
+        ("webhook.stop", "in_use", "stopped", "user"),
+        ("webhook.start", "stopped", "in_use", "user"),
+        ("webhook.stop", "in_use", "stopped", "system"),
+    ]
