@@ -160,6 +160,11 @@ def newest_of(session: Session, *, index: str, day: dt.date) -> IndexFixing:
     return session.scalars(query.where(IndexFixing.index_code == index, IndexFixing.day == day)).one()
 
 
+def indices(session: Session) -> list[MarketIndex]:
+    """All indices, by code."""
+    return list(session.scalars(sa.select(MarketIndex).order_by(MarketIndex.code)))
+
+
 def _check(session: Session, row: FixingRow, now: dt.datetime) -> None:
     if session.get(MarketIndex, row.index) is None:
         raise Refused(

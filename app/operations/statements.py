@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from app.auth import Principal
 from app.clock import day_of
+from app.errors import NotFound
 from app.models import CallOff, Contract, Invoice, InvoiceKind, Penalty, Termination, YearStatement
 from app.operations import contracts, excuses
 from app.operations.invoice_writing import invoices_of, said_by, write
@@ -86,6 +87,14 @@ def visible_statements(principal: Principal) -> sa.Select[YearStatement]:
     """The statements of the contracts that the asker may read."""
     seen = contracts.visible_contracts(principal).with_only_columns(Contract.id).options()
     return sa.select(YearStatement).where(YearStatement.contract_id.in_(seen))
+
+
+def find_statement(session: Session, *, principal: Principal, statement_id: uuid.UUID) -> YearStatement:
+    """:raises NotFound: no such statement, or not of a contract of the asker's."""
+    found: YearStatement | None = session.scalar(visible_statements(principal).where(YearStatement.id == statement_id))
+    if found is None:
+        raise NotFound("no such statement")
+    return found
 
 
 def statements_of(session: Session, *, contract_id: uuid.UUID) -> list[YearStatement]:

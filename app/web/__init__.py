@@ -43,6 +43,7 @@ from app.web import (
     team,
     verify,
     webhooks,
+    what_if,
 )
 
 BLUEPRINTS = (
@@ -53,6 +54,7 @@ BLUEPRINTS = (
     runs.blueprint,
     limits.blueprint,
     hub_prices.blueprint,
+    what_if.blueprint,
     review.blueprint,
     offers.blueprint,
     offer_imports.blueprint,
@@ -82,7 +84,7 @@ def init_app(app: Flask) -> None:
     translations.init_app(app)
     app.jinja_env.globals.update(get_locale=get_locale, current_principal=current_principal, Permission=Permission)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    for part in (formats, labels, explanations, limits, paging, navigation, notifications):
+    for part in (formats, labels, explanations, limits, what_if, paging, navigation, notifications):
         part.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -88,6 +88,11 @@ def money(value: Number | None, currency: str = "CNY") -> str:
     return in_words(f"{amount} {currency_name(currency)}", f"{currency_name(currency)} {amount}")
 
 
+def cents(value: Number | None) -> str:
+    """An amount to the cent, as invoices have it: "1,234,567.80"."""
+    return "–" if value is None else str(numbers.format_decimal(exact(value), format="#,##0.00", locale=get_locale()))
+
+
 def money_short(value: Number | None, currency: str = "CNY") -> str:
     """An amount to read at a glance: "CNY 1.23B" or "12.3 亿元"."""
     if value is None:
@@ -184,6 +189,7 @@ FILTERS = (
     quantity,
     about,
     money,
+    cents,
     money_short,
     price,
     share,

@@ -63,6 +63,7 @@ def _signed_in(who: Principal) -> list[tuple[str, str]]:
         ("proposals.listing", _("Proposals"), who.may(Permission.PROPOSAL_READ)),
         ("rounds.listing", _("Rounds"), who.may(Permission.RUN_READ)),
         ("review.queue", _("Review"), who.may(Permission.REVIEW_READ)),
+        ("what_if.listing", _("What-if"), who.may(Permission.WHAT_IF_RUN)),
         ("contracts.listing", _("Contracts"), who.may(Permission.CONTRACT_READ)),
         ("call_offs.listing", _("Deliveries"), who.may(Permission.CONTRACT_READ)),
         ("settlement.listing", _("Invoices"), who.may(Permission.CONTRACT_READ)),

@@ -30,6 +30,8 @@ PLACES: Mapping[str, tuple[tuple[str, str, Permission], ...]] = {
         ("review.show", "proposal_id", Permission.REVIEW_READ),
     ),
     "contract": (("contracts.show", "contract_id", Permission.CONTRACT_READ),),
+    "invoice": (("settlement.show", "invoice_id", Permission.CONTRACT_READ),),
+    "statement": (("settlement.statement", "statement_id", Permission.CONTRACT_READ),),
     "run": (("runs.show", "run_id", Permission.RUN_READ),),
     "webhook": (("webhooks.show", "endpoint_id", Permission.WEBHOOK_MANAGE),),
 }
