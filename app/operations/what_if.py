@@ -19,8 +19,23 @@ from sqlalchemy.orm import Session
 
 from app.auth import Principal
 from app.errors import Conflict, NotFound, Refused
-from app.models import Firm, Offer, OfferState, Product, Region, Run, RunState, WhatIf, WhatIfKind
+from app.models import (
+    Ceiling,
+    Corridor,
+    Firm,
+    Offer,
+    OfferState,
+    OriginRule,
+    Product,
+    Region,
+    Run,
+    RunState,
+    WhatIf,
+    WhatIfKind,
+)
 from app.operations import audit
+from app.operations.policy_limits import visible_limits
+from app.operations.rounds import visible_corridors
 from app.operations.runs import get_run
 from app.permissions import Permission
 from contracts.wording import Text
@@ -275,3 +290,20 @@ def _locked(session: Session, what_if_id: uuid.UUID) -> WhatIf:
     if found is None:
         raise NotFound("no such question")
     return found
+
+
+def limits_that_hold(
+    session: Session, *, principal: Principal, round_id: uuid.UUID
+) -> list[tuple[str, str, str | None, str | None, str | None]]:
+    """The limits that a change can take away: kind, product, begin, end, firm."""
+    corridors = visible_corridors(principal).where(Corridor.round_id == round_id).order_by(Corridor.id)
+    ceilings = visible_limits(principal, Ceiling).where(Ceiling.round_id == round_id, Ceiling.ended_at.is_(None))
+    rules = visible_limits(principal, OriginRule).where(OriginRule.round_id == round_id, OriginRule.ended_at.is_(None))
+    found: dict[tuple[str, str, str | None, str | None, str | None], None] = {}
+    for way in session.scalars(corridors):
+        found["corridor", way.product_code, way.from_region_code, way.to_region_code, None] = None
+    for rule in session.scalars(rules.order_by(OriginRule.id)):
+        found["origin", rule.product_code, rule.origin_country, rule.to_region_code, None] = None
+    for one in session.scalars(ceilings.order_by(Ceiling.id)):
+        found["ceiling", one.product_code, None, None, None if one.firm_id is None else str(one.firm_id)] = None
+    return list(found)
