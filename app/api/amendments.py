@@ -204,8 +204,10 @@ def sign(
 @blueprint.response(200, ContractAmendmentSchema)
 def refuse(refusal: dict[str, Any], contract_id: uuid.UUID, amendment_id: uuid.UUID) -> dict[str, Any]:
     """Refuse what the other side has proposed."""
-    ids = {"contract_id": contract_id, "amendment_id": amendment_id}
-    return _answer(amendments.refuse(session(), principal=principal(), now=clock(), **ids, **refusal))
+    refused = amendments.refuse(
+        session(), principal=principal(), contract_id=contract_id, amendment_id=amendment_id, now=clock(), **refusal
+    )
+    return _answer(refused)
 
 
 @blueprint.post("/<uuid:contract_id>/amendments/<uuid:amendment_id>/cancel")

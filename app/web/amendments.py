@@ -217,8 +217,8 @@ def _found(contract_id: uuid.UUID, amendment_id: uuid.UUID) -> Amendment:
 
 
 def _to(amendment: Amendment) -> ResponseReturnValue:
-    ids = {"contract_id": amendment.contract_id, "amendment_id": amendment.id}
-    return redirect(url_for("amendments.show", **ids), 303)
+    place = url_for("amendments.show", contract_id=amendment.contract_id, amendment_id=amendment.id)
+    return redirect(place, 303)
 
 
 def _form(contract: Contract, *, errors: dict[str, str] | None = None) -> str:

@@ -102,7 +102,7 @@ def effective_contract(**changes: Any) -> Contract:
 
 def drafted(contract: Contract, side: str = "seller", *, now: dt.datetime = NOON, **changes: Any) -> Amendment:
     """A draft of one side: the price to 75 from April 2027 on, unless told otherwise."""
-    values = {
+    values: dict[str, Any] = {
         "reason_code": "price_reopener",
         "in_force_from": dt.date(2027, 4, 1),
         "new_values": {"/price/amount": "75"},
@@ -114,13 +114,14 @@ def drafted(contract: Contract, side: str = "seller", *, now: dt.datetime = NOON
 def moved(move: str, amendment: Amendment, side: str, *, now: dt.datetime = NOON, **more: Any) -> Amendment:
     """Propose or sign an amendment for a side, with its key."""
     contract = db.session.get_one(Contract, amendment.contract_id)
+    values: dict[str, Any] = {"given": given(contract, side, amendment.terms_hash), "roots": ROOTS, "now": now} | more
     operation = {"propose": amendments.propose, "sign": amendments.sign}[move]
     return operation(
         db.session(),
         principal=trader(getattr(contract, side)),
         contract_id=contract.id,
         amendment_id=amendment.id,
-        **({"given": given(contract, side, amendment.terms_hash), "roots": ROOTS, "now": now} | more),
+        **values,
     )
 
 

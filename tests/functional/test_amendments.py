@@ -39,6 +39,7 @@ from contracts.terms import terms_hash
 from market.errors import BadInput
 from tests import factories as make
 
+from .night_market import body
 from .refusals import violates
 from .signed_market import (
     DAY,
@@ -188,10 +189,14 @@ def test_only_contracts_in_force_are_amended(session: Session, state: str) -> No
 # Every state, and who may move out of it.
 
 
+def of(amendment: Amendment) -> dict[str, Any]:
+    return {"contract_id": amendment.contract_id, "amendment_id": amendment.id, "now": NOON}
+
+
 def at(state: str, contract: Contract) -> Amendment:
     """An amendment of the seller's in some state."""
     amendment = drafted(contract)
-    own = {"principal": trader(contract.seller), "contract_id": contract.id, "amendment_id": amendment.id, "now": NOON}
+    own: dict[str, Any] = of(amendment) | {"principal": trader(contract.seller)}
     if state == "cancelled":
         return amendments.cancel(db.session(), **own)
     if state != "draft":
@@ -210,7 +215,7 @@ def attempt(move: str, amendment: Amendment, side: str) -> str:
     """Make a move for a side; "not open" where it is not open, "unknown" where the side may not know of it."""
     contract = db.session.get_one(Contract, amendment.contract_id)
     firm = getattr(contract, side)
-    own = {"principal": trader(firm), "contract_id": contract.id, "amendment_id": amendment.id, "now": NOON}
+    own: dict[str, Any] = of(amendment) | {"principal": trader(firm)}
     try:
         with db.session.begin_nested():
             if move in {"propose", "sign"}:
@@ -308,7 +313,8 @@ def test_an_amendment_signed_elsewhere(contract: Contract) -> None:
 
 
 def test_overseers_and_strangers_do_not_amend(contract: Contract) -> None:
-    values = {"reason_code": "correction", "in_force_from": APRIL, "new_values": {"/price/amount": "75"}, "now": NOON}
+    change = {"in_force_from": APRIL, "new_values": {"/price/amount": "75"}}
+    values: dict[str, Any] = change | {"reason_code": "correction", "now": NOON}
     for user, error in ((make.UserFactory(), NotFound), (make.SeniorStaffFactory(), Forbidden)):
         with pytest.raises(error):
             amendments.draft(db.session(), principal=of_user(user), contract_id=contract.id, **values)
@@ -445,40 +451,40 @@ def test_amending_by_api(client_as: As, contract: Contract) -> None:
     url = f"/api/v1/contracts/{contract.id}"
     draft = {"reason_code": "price_reopener", "in_force_from": "2027-04-01", "new_values": {"/price/amount": "75"}}
     wrong = seller.post(f"{url}/amendments", json=draft | {"new_values": {"/price/sum": "75"}})
-    assert (wrong.status_code, wrong.json["errors"][0]["place"]) == (422, "/price/sum")
+    assert (wrong.status_code, body(wrong)["errors"][0]["place"]) == (422, "/price/sum")
     made = seller.post(f"{url}/amendments", json=draft, headers={"Idempotency-Key": "one"})
     assert made.status_code == 201, made.text
     again = seller.post(f"{url}/amendments", json=draft, headers={"Idempotency-Key": "one"})
-    assert again.json["id"] == made.json["id"]
-    own = f"{url}/amendments/{made.json['id']}"
-    assert made.json["changes"] == [{"pointer": "/price/amount", "old": "78", "new": "75"}]
+    assert body(again)["id"] == body(made)["id"]
+    own = f"{url}/amendments/{body(made)['id']}"
+    assert body(made)["changes"] == [{"pointer": "/price/amount", "old": "78", "new": "75"}]
     assert buyer.get(own).status_code == 404
-    assert buyer.get(f"{url}/amendments").json["items"] == []
+    assert body(buyer.get(f"{url}/amendments"))["items"] == []
     assert seller.get(f"{own}/document.pdf").status_code == 404
-    hash_ = made.json["terms_hash"]
-    assert seller.post(f"{own}/document").json["number"] == 2
+    hash_ = body(made)["terms_hash"]
+    assert body(seller.post(f"{own}/document"))["number"] == 2
     assert seller.get(f"{own}/document.pdf").data.startswith(b"%PDF")
-    assert seller.post(f"{own}/propose", data=fields(contract, "seller", hash_)).json["state"] == "pending"
+    assert body(seller.post(f"{own}/propose", data=fields(contract, "seller", hash_)))["state"] == "pending"
     assert seller.post(f"{own}/sign", data=fields(contract, "seller", hash_)).status_code == 409
-    assert buyer.post(f"{own}/sign", data=fields(contract, "buyer", hash_)).json["state"] == "active"
+    assert body(buyer.post(f"{own}/sign", data=fields(contract, "buyer", hash_)))["state"] == "active"
     staff = client_as(make.StaffFactory())
     for day, number, price in (("2027-03-31", 1, "78"), ("2027-04-01", 2, "75")):
-        shown = staff.get(f"{url}?as_of={day}").json
+        shown = body(staff.get(f"{url}?as_of={day}"))
         assert (shown["term_version"], shown["terms"]["price"]["amount"]) == (number, price)
-    assert staff.get(url).json["term_version"] == 1  # today is in November
+    assert body(staff.get(url))["term_version"] == 1  # today is in November
     assert staff.get(f"{url}?as_of=tomorrow").status_code == 422
     tags = {staff.get(f"{url}?as_of={day}").headers["ETag"] for day in ("2027-03-31", "2027-04-01")}
     assert len(tags) == 2
-    versions = staff.get(f"{url}/versions").json["items"]
+    versions = body(staff.get(f"{url}/versions"))["items"]
     assert [(one["number"], one["in_force_from"], len(one["changes"])) for one in versions] == [
         (1, "2027-01-01", 0),
         (2, "2027-04-01", 1),
     ]
-    assert [one["number"] for one in staff.get(f"{url}/documents").json["items"]] == [1, 2]
+    assert [one["number"] for one in body(staff.get(f"{url}/documents"))["items"]] == [1, 2]
     stranger = client_as(make.UserFactory())
-    for path in ("", "/versions", "/amendments", f"/amendments/{made.json['id']}"):
+    for path in ("", "/versions", "/amendments", f"/amendments/{body(made)['id']}"):
         assert stranger.get(url + path).status_code == 404
-    names = [one["name"] for one in buyer.get(f"{url}/events").json["items"]]
+    names = [one["name"] for one in body(buyer.get(f"{url}/events"))["items"]]
     assert names[-2:] == ["amendment.propose", "amendment.sign"]
     assert "amendment.draft" not in names
 
@@ -490,9 +496,9 @@ def test_refusing_and_taking_back_by_api(client_as: As, contract: Contract) -> N
     assert seller.post(f"{url}/{first.id}/refuse", json={"reason_code": "not_agreed"}).status_code == 409
     assert buyer.post(f"{url}/{first.id}/cancel").status_code == 409
     assert buyer.post(f"{url}/{first.id}/refuse", json={"reason_code": "never"}).status_code == 422
-    assert buyer.post(f"{url}/{first.id}/refuse", json={"reason_code": "not_agreed"}).json["state"] == "refused"
+    assert body(buyer.post(f"{url}/{first.id}/refuse", json={"reason_code": "not_agreed"}))["state"] == "refused"
     second = drafted(contract)
-    assert seller.post(f"{url}/{second.id}/cancel").json["state"] == "cancelled"
+    assert body(seller.post(f"{url}/{second.id}/cancel"))["state"] == "cancelled"
 
 
 @pytest.mark.usefixtures("trusting")

@@ -45,7 +45,7 @@ from contracts.signing_demo import demo_authority, demo_key
 from contracts.state import Guard
 from tests import factories as make
 
-from .night_market import standing_application
+from .night_market import body, standing_application
 from .refusals import violates
 from .signed_market import (
     DAY,
@@ -562,8 +562,8 @@ def test_signing_by_api(client_as: As, contract: Contract) -> None:
     assert seller.get(f"{url}/documents/1.pdf").status_code == 404
     printed = seller.post(f"{url}/documents")
     assert printed.status_code == 200, printed.text
-    assert printed.json["signatures"] == []
-    assert seller.post(f"{url}/sign", data=fields(contract, "seller")).json["state"] == "signing"
+    assert body(printed)["signatures"] == []
+    assert body(seller.post(f"{url}/sign", data=fields(contract, "seller")))["state"] == "signing"
     again = seller.post(f"{url}/sign", data=fields(contract, "seller"))
     assert (again.status_code, again.mimetype) == (409, "application/problem+json")
     wrong = buyer.post(f"{url}/sign", data=fields(contract, "buyer", passphrase="guess"))
@@ -574,8 +574,8 @@ def test_signing_by_api(client_as: As, contract: Contract) -> None:
     assert fetched.headers["Content-Disposition"] == f"attachment; filename={contract.number}-v1.pdf"
     signed = elsewhere(contract, "buyer", fetched.data).content
     sent = {"method": "external", "file": (BytesIO(signed), "signed.pdf")}
-    assert buyer.post(f"{url}/sign", data=sent).json["state"] == "signed"
-    (listed,) = client_as(make.RegulatorFactory()).get(f"{url}/documents").json["items"]
+    assert body(buyer.post(f"{url}/sign", data=sent))["state"] == "signed"
+    (listed,) = body(client_as(make.RegulatorFactory()).get(f"{url}/documents"))["items"]
     assert [(one["side"], one["method"]) for one in listed["signatures"]] == [
         ("seller", "certificate_file"),
         ("buyer", "external"),
