@@ -5,15 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import email
 import email.policy
+import json
+import os
+import subprocess
+import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from app.auth.principal import Principal, of_user
+from app.config import PROJECT
 from app.db import db
 from app.embedded_postgres import EmbeddedPostgres
 from app.jobs import outbox as sending
@@ -31,6 +38,8 @@ from tests import factories as make
 
 from .leaving import House, house
 from .receivers import Mailbox, mail_server, receiving
+
+PATIENCE = 90  # seconds
 
 
 @pytest.fixture
@@ -291,3 +300,32 @@ def test_the_time_of_a_notification_is_that_of_what_happened(home: House) -> Non
     times = db.session.scalars(sa.select(Notification.created_at)).all()
     assert times == [make.NOON, make.NOON]
     assert home.clock.now - times[0] == dt.timedelta(hours=1)
+
+
+def test_the_worker_carries_it_all_out(home: House, tmp_path: Path) -> None:
+    """A real worker process, its own clock, a real receiver: told, fanned out, sent, noted."""
+    with receiving() as receiver:
+        home.endpoint(receiver.url)
+        home.tell()
+        environment = {
+            **os.environ,
+            "DATABASE_URL": db.engine.url.render_as_string(hide_password=False).replace("+psycopg", "", 1),
+            "CHANGDAN_ENV": "test",
+            "CHANGDAN_DATA": str(tmp_path),
+            "CHANGDAN_WEBHOOKS_TO_LOOPBACK": "1",
+        }
+        command = [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]
+        with (tmp_path / "log").open("wb") as log:
+            worker = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
+        try:
+            for _ in range(PATIENCE * 10):
+                if home.attempts():
+                    break
+                time.sleep(0.1)
+        finally:
+            worker.kill()
+            worker.wait()
+        assert [attempt.status for attempt in home.attempts()] == [200], (tmp_path / "log").read_text()[-2000:]
+        assert [json.loads(got.body)["type"] for got in receiver.got] == ["contract.agreed"]
+    assert {topic for topic, _ in told(home)} == {"contract.agreed"}
+    assert {mail.state for mail in mails()} == {MailState.UNSENT}
