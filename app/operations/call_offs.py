@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,9 +46,13 @@ def find_call_off(session: Session, *, principal: Principal, call_off_id: uuid.U
 
 
 def steps(session: Session, *, principal: Principal, call_off: CallOff) -> list[contracts.Step]:
-    """Every step of a call-off, in order; names of people are for their own firm and for overseers."""
+    """Every step of a call-off, in order; names of people are for their own firm and for overseers.
+
+    What is noted at a step is said to the other side.
+    """
     query = sa.select(Event).where(Event.subject_kind == SubjectKind.CALL_OFF, Event.subject_id == call_off.id)
-    return [contracts.step_of(event, principal) for event in session.scalars(query.order_by(Event.id))]
+    found = session.scalars(query.order_by(Event.id))
+    return [replace(contracts.step_of(event, principal), note=event.note) for event in found]
 
 
 def open_moves(call_off: CallOff, principal: Principal) -> tuple[str, ...]:

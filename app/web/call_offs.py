@@ -223,11 +223,13 @@ def _page(call_off_id: uuid.UUID, errors: Mapping[str, str], values: Mapping[str
     call_off = call_offs.find_call_off(session(), principal=who, call_off_id=call_off_id)
     steps = call_offs.steps(session(), principal=who, call_off=call_off)
     names = pages.names_of_people(session(), (step.user_id for step in steps))
+    product = call_off.contract.terms["product"]
     return render_template(
         "call_off.html",
         call_off=call_off,
         contract=call_off.contract,
-        product=pages.products_by_code(session()).get(call_off.contract.terms.get("product", "")),
+        product=pages.products_by_code(session()).get(product),
+        attributes=pages.attributes_by_code(session(), product_code=product),
         lot=quantities.agreed_terms(session(), contract=call_off.contract).lot,
         quality=assays.standings(session(), principal=who, call_off=call_off),
         open_attributes=assays.open_attributes(session(), principal=who, call_off=call_off),
