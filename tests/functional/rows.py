@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+import sqlalchemy as sa
 
 from app import models
 from app.db import Model, db
 from app.operations.quantities import agreed_terms, write_limits
 from tests import factories as make
+from tests.functional import settlement_market
 from tests.functional.delivery_market import ASSAY, supply
 
 Row = TypeVar("Row", bound=Model)
@@ -253,6 +259,128 @@ def document_signature() -> models.DocumentSignature:
     )
 
 
+def claim() -> Model:
+    return added(
+        models.Claim(
+            contract_id=make.ContractFactory(state="effective").id,
+            claimant="buyer",
+            kind="quality",
+            breach_on=dt.date(2027, 2, 1),
+            statement="Too wet",
+            amount_claimed=Decimal(100),
+            file_by=dt.date(2027, 4, 2),
+        )
+    )
+
+
+def evidence() -> Model:
+    content = b"%PDF-1.7"
+    about = claim()
+    assert isinstance(about, models.Claim)
+    proof = {"filename": "proof.pdf", "kind": models.FileKind.PDF, "size": len(content), "content": content}
+    sha256 = hashlib.sha256(content).hexdigest()
+    return added(models.Evidence(claim_id=about.id, side="buyer", sha256=sha256, **proof))
+
+
+def force_majeure() -> models.ForceMajeure:
+    row = models.ForceMajeure(
+        firm_id=make.ContractFactory(state="effective").seller_firm_id,
+        description="Flood",
+        began_on=dt.date(2027, 2, 1),
+        affected=Decimal(1),
+    )
+    added(row)
+    return row
+
+
+def force_majeure_notice() -> models.ForceMajeureNotice:
+    event = force_majeure()
+    contract = db.session.scalars(sa.select(models.Contract).filter_by(seller_firm_id=event.firm_id)).one()
+    told = {"in_time": True, "counts_from": event.began_on}
+    row = models.ForceMajeureNotice(force_majeure_id=event.id, contract_id=contract.id, side="seller", **told)
+    added(row)
+    return row
+
+
+def allocation() -> Model:
+    product = make.ProductFactory().code
+    return added(
+        models.Allocation(force_majeure_id=force_majeure().id, product_code=product, period="2027-Q1", available=5)
+    )
+
+
+def suspension() -> Model:
+    notice = force_majeure_notice()
+    return added(
+        models.Suspension(
+            contract_id=notice.contract_id,
+            reason_code="force_majeure",
+            notice_id=notice.id,
+            suspended_at=make.NOON,
+        )
+    )
+
+
+def termination() -> Model:
+    return added(
+        models.Termination(
+            contract_id=make.ContractFactory(state="effective").id,
+            side="buyer",
+            ground=models.TerminationGround.CONSENT,
+            reason_code="mutual_agreement",
+            statement="Let us part",
+        )
+    )
+
+
+def returned_volume() -> Model:
+    held = make.ReservationFactory()
+    contract = make.ContractFactory()
+    where = {"offer_id": held.offer_id, "period": held.period}
+    return added(models.ReturnedVolume(contract_id=contract.id, lots=1, cause=models.ReturnCause.EXPIRED, **where))
+
+
+def reopening() -> Model:
+    return added(
+        models.Reopening(
+            contract_id=make.ContractFactory(state="effective").id,
+            clause=0,
+            triggered_on=dt.date(2027, 3, 31),
+            talk_until=dt.date(2027, 5, 1),
+            working={"steps": []},
+        )
+    )
+
+
+def invoice() -> models.Invoice:
+    """A provisional one, whose deferred rules have been checked."""
+    contract = settlement_market.fixed()
+    contract.ships(10)
+    (row,) = contract.issue("2025-07-10").invoices
+    db.session.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
+    return row
+
+
+def payment() -> models.Payment:
+    row = invoice()
+    found = models.Payment(
+        invoice_id=row.id,
+        amount=Decimal(5),
+        paid_on=row.issued_on,
+        recorded_by="buyer",
+        user_id=make.UserFactory(firm=row.contract.buyer).id,
+    )
+    added(found)
+    return found
+
+
+def year_statement() -> models.YearStatement:
+    contract = settlement_market.fixed()
+    contract.issue("2026-01-02")
+    db.session.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
+    return db.session.scalars(sa.select(models.YearStatement)).one()
+
+
 ONE_OF: dict[str, Callable[[], Model]] = {
     "access_log": access_log,
     "api_key": make.ApiKeyFactory,
@@ -270,20 +398,34 @@ ONE_OF: dict[str, Callable[[], Model]] = {
     "contract_document": contract_document,
     "contract_version": contract_version,
     "document_signature": document_signature,
+    "claim": claim,
     "conversion_input": lambda: make.ConversionFactory().inputs[0],
     "corridor": make.CorridorFactory,
     "event": make.EventFactory,
+    "evidence": evidence,
+    "excused_volume": lambda: added(
+        models.ExcusedVolume(notice_id=force_majeure_notice().id, period="2027-Q1", promised=10, excused=4)
+    ),
     "firm": make.FirmFactory,
     "firm_exclusion": lambda: added(
         models.FirmExclusion(firm_id=make.FirmFactory().id, excluded_firm_id=make.FirmFactory().id)
     ),
+    "force_majeure": force_majeure,
+    "force_majeure_allocation": allocation,
+    "force_majeure_notice": force_majeure_notice,
     "freight": make.FreightFactory,
     "grade": make.GradeFactory,
     "grade_specification": grade_specification,
     "idempotency_key": lambda: added(models.IdempotencyKey(principal="user:1", key="k", request_hash="h")),
     "index_price": make.IndexPriceFactory,
     "mail": mail,
+    "index_fixing": make.IndexFixingFactory,
+    "invoice": invoice,
+    "invoice_consignment": lambda: invoice().consignments[0],
+    "invoice_line": lambda: invoice().lines[0],
     "market_index": make.MarketIndexFactory,
+    "payment": payment,
+    "year_statement": year_statement,
     "notification": notification,
     "notification_choice": lambda: added(
         models.NotificationChoice(user_id=make.UserFactory().id, topic="run.done", in_app=True, mail=False)
@@ -310,7 +452,9 @@ ONE_OF: dict[str, Callable[[], Model]] = {
     "proposal_read": proposal_read,
     "proposal_version": proposal_version,
     "region": make.RegionFactory,
+    "reopening": reopening,
     "reservation": make.ReservationFactory,
+    "returned_volume": returned_volume,
     "review_decision": make.ReviewDecisionFactory,
     "round": make.RoundFactory,
     "round_invitation": lambda: added(
@@ -326,6 +470,8 @@ ONE_OF: dict[str, Callable[[], Model]] = {
     ),
     "site": make.SiteFactory,
     "site_capability": make.SiteCapabilityFactory,
+    "suspension": suspension,
+    "termination": termination,
     "user_account": make.UserFactory,
     "webhook_attempt": lambda: added(
         models.WebhookAttempt(message_id=webhook_message().id, number=1, status=200, milliseconds=12)
