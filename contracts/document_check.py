@@ -26,6 +26,7 @@ class Damage(StrEnum):
     SEAL_BROKEN = "seal_broken"
     ANOTHER_SEAL = "another_seal"
     APPENDED = "appended"
+    NOT_ON_RECORD = "not_on_record"
     ATTACHMENT_MISSING = "attachment_missing"
     ATTACHMENT_CHANGED = "attachment_changed"
     TERMS_UNSOUND = "terms_unsound"
@@ -42,6 +43,7 @@ DAMAGE_TEXTS = {
     Damage.SEAL_BROKEN: Text("文件字节与封印不符", "The bytes are not those that were sealed"),
     Damage.ANOTHER_SEAL: Text("封印不是登记的封印", "The seal is not the one on record"),
     Damage.APPENDED: Text("封印之后附加了内容", "Something was added after the seal"),
+    Damage.NOT_ON_RECORD: Text("与登记文件的字节不同", "The bytes are not those on record"),
     Damage.ATTACHMENT_MISSING: Text("缺少条款附件", "The attached terms are missing"),
     Damage.ATTACHMENT_CHANGED: Text("条款附件被改动", "The attached terms were changed"),
     Damage.TERMS_UNSOUND: Text("附件条款不成立", "The attached terms are not sound"),

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from app.models import Contract, ContractDocument, ContractVersion
 from app.operations.contract_terms import frozen_terms
-from contracts.document_check import Finding, verify_document
+from contracts.document_check import Damage, Finding, verify_document
 from contracts.signing import Signature, verify_signed
 from contracts.terms import Terms
 
@@ -59,7 +59,7 @@ def verify(session: Session, *, content: bytes, roots: Sequence[bytes], now: dt.
         version=None if record is None else record.number,
         signed_on_record=() if record is None else tuple(one.side for one in record.signatures),
         in_force=record is not None and _in_force(session, record),
-        findings=signed.checked.findings,
+        findings=signed.checked.findings or (() if record is None else _unlike(content, record)),
         signatures=signed.signatures,
         signed_by_both=signed.signed_by_both,
         terms=signed.checked.terms,
@@ -80,6 +80,27 @@ def _on_record(session: Session, content: bytes) -> ContractDocument | None:
     if found is None and hashes:
         found = session.scalars(query.where(ContractDocument.terms_hash.in_(hashes)).order_by(*order)).first()
     return found
+
+
+def _unlike(content: bytes, record: ContractDocument) -> tuple[Finding, ...]:
+    """Where a file in which all sums fit differs from every copy on record.
+
+    A signature has room that no sum covers, and may stand on a file that was never sent in.
+    """
+    kept = [record.content, *(one.content for one in record.signatures)]
+    if content in kept:
+        return ()
+    nearest = max(kept, key=lambda copy: _same_start(copy, content))
+    at = _same_start(nearest, content)
+    found, expected = (f"0x{copy[at]:02x}" if at < len(copy) else "the end" for copy in (content, nearest))
+    place = f"byte {at + 1} of {len(content)}"
+    return (Finding(damage=Damage.NOT_ON_RECORD, place=place, found=found, expected=expected),)
+
+
+def _same_start(one: bytes, other: bytes) -> int:
+    """How many bytes are the same before the first that is not."""
+    shorter = min(len(one), len(other))
+    return next((at for at in range(shorter) if one[at] != other[at]), shorter)
 
 
 def _in_force(session: Session, record: ContractDocument) -> bool:

@@ -337,6 +337,8 @@ TONES: Mapping[str, str] = {
     "suspended": "warn",
     "terminated": "bad",
     "pending": "warn",
+    "active": "good",
+    "refused": "bad",
     "defended": "warn",
     "upheld": "good",
 }

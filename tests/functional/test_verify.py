@@ -36,6 +36,7 @@ from .signed_market import (
     contract_to_sign,
     document,
     effective_contract,
+    elsewhere,
     sign_for,
     trader,
     with_other_terms,
@@ -92,6 +93,24 @@ def test_any_byte_that_was_changed_is_found(contract: Contract, part: float) -> 
     assert not found.whole
     assert found.findings
     assert found.number == contract.number
+
+
+def test_a_byte_in_the_room_of_a_signature_that_no_sum_covers_is_found(contract: Contract) -> None:
+    pdf = document(contract)
+    at = pdf.rindex(b"0" * 500) + 100
+    found = checked(pdf[:at] + b"1" + pdf[at + 1 :])
+    assert not found.whole
+    (one,) = found.findings
+    assert (one.damage, one.place) == (Damage.NOT_ON_RECORD, f"byte {at + 1} of {len(pdf)}")
+    assert (one.found, one.expected) == ("0x31", "0x30")
+
+
+def test_a_signature_that_was_never_sent_in_is_not_on_record(session: Session) -> None:
+    contract = contract_to_sign()
+    documents.prepare(session, principal=trader(contract.seller), contract_id=contract.id, now=NOON)
+    found = checked(elsewhere(contract, "seller", document(contract)).content)
+    assert damages(found) == {Damage.NOT_ON_RECORD}
+    assert not found.whole
 
 
 def test_a_changed_price_is_named_with_both_values(contract: Contract) -> None:
