@@ -20,6 +20,7 @@ GRADES = 16
 REGIONS = 42
 SERVED = (GRADES + 1) / (2 * GRADES)  # how likely a seller's grade is good enough, grades drawn evenly
 CONVERTERS = 0.05  # of the number of offers
+TERMS = {1: 0.4, 3: 0.3, 6: 0.2, 12: 0.1}  # least term in periods, and the part of the offers that want it
 KILOMETRES = 4000.0  # across the country, both ways
 FREIGHT = 0.06  # of the median price, for 1 000 km
 CENT = Decimal("0.01")
@@ -135,6 +136,7 @@ def _offers(rng: Generator, case: Case, products: list[str], tier: Ints, price: 
     quantity = _quantities(rng, count, case.periods)
     region, firm = rng.integers(0, REGIONS, count), rng.integers(0, max(2, count // 3), count)
     capped = rng.random(count) < case.shares
+    term = rng.choice(list(TERMS), count, p=list(TERMS.values())) if case.windows != "one" else np.ones(count, int)
     return [
         Offer(
             offer=f"{'s' if selling[at] else 'b'}{at:06d}",
@@ -145,6 +147,7 @@ def _offers(rng: Generator, case: Case, products: list[str], tier: Ints, price: 
             region=f"region-{region[at]:02d}",
             quantity=tuple(quantity[at].tolist()),
             price=tuple(CENT * value for value in cents[at].tolist()),
+            min_term=min(int(term[at]), case.periods),
             max_share=Decimal("0.5") if capped[at] and not selling[at] else None,
         )
         for at in range(count)

@@ -95,6 +95,9 @@ class WarmEngine(Engine):
             ("threads", 1),
             ("primal_feasibility_tolerance", FEASIBILITY),
             ("dual_feasibility_tolerance", FEASIBILITY),
+            # HiGHS perturbs costs against degeneracy. That leads a warm solve away from a basis that is nearly optimal,
+            # through thousands of needless pivots.
+            ("dual_simplex_cost_perturbation_multiplier", 0.0),
         ):
             self.highs.setOptionValue(option, value)
         free = np.full(rows, INFINITY)

@@ -18,12 +18,12 @@ def locked_contracts(program: Program, lots: Ints, duals: Duals) -> list[Contrac
     """The traded candidates with their locked prices, by seller, buyer and window; not yet bundled.
 
     `lots` is the rate of each candidate of the programme."""
-    market = program.market
+    market, sellers, buyers = program.market, program.seller, program.buyer
     offers = {offer.offer: offer for offer in market.snapshot.offers}
     found = []
     for k in np.flatnonzero(lots):
         first, last = (int(at) for at in market.windows[program.candidates.window[k]])
-        seller, buyer = int(program.seller[k]), int(program.buyer[k])
+        seller, buyer = int(sellers[k]), int(buyers[k])
         labels = market.sellers.label[seller], market.buyers.label[buyer]
         product = int(market.sellers.product[seller])
         freight = freight_of(market, seller, buyer)

@@ -43,8 +43,8 @@ class PriceRange:
 
 def price_range(cleared: Cleared) -> PriceRange:
     """:raises engine.SolverFailed: a programme of small changes found no optimum."""
-    program = cleared.program
-    sellers, buyers = (program.duals(_end(cleared, selling=selling)) for selling in (True, False))
+    ends = _Ends(cleared)
+    sellers, buyers = (cleared.program.duals(ends.best_for(selling=selling)) for selling in (True, False))
     return PriceRange(sellers_best=sellers, buyers_best=buyers, middle=sellers.midpoint(buyers))
 
 
@@ -58,30 +58,83 @@ class _Duals:
     full: Bools
 
 
-def _end(cleared: Cleared, *, selling: bool) -> Floats:
-    """Row duals of one end."""
-    program = cleared.program
-    variables = np.zeros(len(program.face.lower))  # candidates that the other end has added are not traded
-    variables[: len(cleared.point.variables)] = cleared.point.variables
-    rows = np.arange(len(program.limits))
-    sells = len(program.market.sellers) * len(program.segments)
-    traded = _traded_volume(program, variables)
-    on_side = np.where((rows < sells) == selling, traded, 0.0)
-    on_side[program.inside] = 0.0
-    start = _optimal_duals(program, variables)
-    best = _furthest(program, start, on_side)
-    unique = _is_unique(program, best[0], variables, on_side)
-    ends = [best] if unique else _of_each_product(program, best[0], on_side)
-    inside = np.zeros(len(rows))
-    inside[program.inside] = 1.0 if selling else -1.0
-    found = []
-    for end, point in ends:
-        # Where nothing else decides, values inside the chain lean the same way: what an idle conversion would have
-        # to charge (best for sellers), or could at most pay (best for buyers); then every price is as low as it can.
-        ceiling = CEILING + 10 * point
-        leaning, _ = _furthest(program, end, inside, ceiling=ceiling)
-        found.append(_furthest(program, leaning, -np.ones(len(rows)), ceiling=ceiling)[1])
-    return np.asarray(np.mean(found, axis=0))
+class _Ends:
+    """The extreme duals of a cleared market; row duals throughout."""
+
+    def __init__(self, cleared: Cleared) -> None:
+        self.program, self.traded = cleared.program, cleared.point.variables
+        self.priced_out: set[bytes] = set()  # duals at which no lane gains: most products end at the same ones
+
+    def best_for(self, *, selling: bool) -> Floats:
+        """The end best for sellers, or for buyers."""
+        program = self.program
+        variables = np.zeros(len(program.face.lower))  # candidates that the other end has added are not traded
+        variables[: len(self.traded)] = self.traded
+        rows = np.arange(len(program.limits))
+        sells = len(program.market.sellers) * len(program.segments)
+        on_side = np.where((rows < sells) == selling, _traded_volume(program, variables), 0.0)
+        on_side[program.inside] = 0.0
+        best = self._furthest(_optimal_duals(program, variables), on_side)
+        unique = self._is_unique(best[0], variables, on_side)
+        ends = [best] if unique else self._of_each_product(best[0], on_side)
+        inside = np.zeros(len(rows))
+        inside[program.inside] = 1.0 if selling else -1.0
+        found = []
+        for end, point in ends:
+            # Where nothing else decides, values inside the chain lean the same way: what an idle conversion would
+            # have to charge (best for sellers), or could at most pay (best for buyers); then prices are as low as
+            # they can be.
+            ceiling = CEILING + 10 * point
+            leaning, _ = self._furthest(end, inside, ceiling=ceiling)
+            found.append(self._furthest(leaning, -np.ones(len(rows)), ceiling=ceiling)[1])
+        return np.asarray(np.mean(found, axis=0))
+
+    def _furthest(self, face: _Duals, direction: Floats, *, ceiling: Floats | None = None) -> tuple[_Duals, Floats]:
+        """The part of a face of duals that goes furthest in a direction, and a point of it; candidates that the point
+        does not price out are added to the programme.
+
+        `ceiling` [rows] bounds the values inside the chain where the direction itself does not; it must leave room."""
+        program = self.program
+        while True:
+            grown = len(program.face.lower) - len(face.free)
+            face = replace(face, free=_padded(face.free, grown), full=_padded(face.full, grown))
+            point = _changes(program, face, direction, slack=ceiling is not None).maximise(_priced(program, ceiling))
+            if self._is_priced_out(point.duals):
+                break
+        moved = np.abs(point.variables) > SUPPORT
+        slack = -direction - program.engine.activity(point.variables)
+        narrowed = replace(face, scarce=face.scarce & (slack <= SLACK), free=face.free | moved)
+        return narrowed, np.maximum(point.duals, 0.0)
+
+    def _is_priced_out(self, duals: Floats) -> bool:
+        """Does no lane gain at these duals, but those the programme has? Those it lacks are added."""
+        program, key = self.program, duals.tobytes()
+        if key not in self.priced_out:
+            pricing = Values(program.market, program.lanes, program.duals(duals)).best()
+            if pricing.reduced.max(initial=0.0) > TIE and program.add(best_candidates(program.lanes, pricing)):
+                return False
+            self.priced_out.add(key)
+        return True
+
+    def _is_unique(self, face: _Duals, variables: Floats, on_side: Floats) -> bool:
+        """Are the mean surpluses of all traded contracts the same all over the face? A drawn weight a contract tells
+        with probability one."""
+        program = self.program
+        weights = np.zeros(len(program.face.lower))
+        traded = np.flatnonzero(variables[program.fixed :] > SUPPORT) + program.fixed
+        weights[traded] = np.random.default_rng(SEED).uniform(0.5, 1.5, len(traded))
+        drawn = np.where(on_side > 0, program.engine.activity(weights), 0.0)
+        low, high = (float(drawn @ self._furthest(face, sign * drawn)[1]) for sign in (-1.0, 1.0))
+        return high - low <= 1e-6 * (1.0 + abs(high))
+
+    def _of_each_product(self, face: _Duals, on_side: Floats) -> list[tuple[_Duals, Floats]]:
+        """The parts of a face that are best for the offers of each product in turn, with a point of each."""
+        market, segments = self.program.market, len(self.program.segments)
+        product = np.concatenate([market.sellers.product, market.buyers.product])
+        of_row = np.full(len(on_side), -1)
+        of_row[: len(product) * segments] = np.repeat(product, segments)
+        own = [np.where(of_row == p, on_side, 0.0) for p in range(len(market.products))]
+        return [self._furthest(face, direction) for direction in own if direction.any()]
 
 
 def _traded_volume(program: Program, variables: Floats) -> Floats:
@@ -99,27 +152,6 @@ def _optimal_duals(program: Program, variables: Floats) -> _Duals:
         free=(variables > SUPPORT) & ~full,
         full=full,
     )
-
-
-def _furthest(
-    program: Program, face: _Duals, direction: Floats, *, ceiling: Floats | None = None
-) -> tuple[_Duals, Floats]:
-    """The part of a face of duals that goes furthest in a direction, and a point of it; candidates that the point
-    does not price out are added to the programme.
-
-    `ceiling` [rows] bounds the values inside the chain where the direction itself does not; it must leave room."""
-    while True:
-        grown = len(program.face.lower) - len(face.free)
-        face = replace(face, free=_padded(face.free, grown), full=_padded(face.full, grown))
-        point = _changes(program, face, direction, slack=ceiling is not None).maximise(_priced(program, ceiling))
-        values = Values(program.market, program.lanes, program.duals(point.duals))
-        pricing = values.best()
-        if pricing.reduced.max(initial=0.0) <= TIE or not program.add(best_candidates(program.lanes, pricing)):
-            break
-    moved = np.abs(point.variables) > SUPPORT
-    slack = -direction - program.engine.activity(point.variables)
-    narrowed = replace(face, scarce=face.scarce & (slack <= SLACK), free=face.free | moved)
-    return narrowed, np.maximum(point.duals, 0.0)
 
 
 def _padded(mask: Bools, more: int) -> Bools:
@@ -147,24 +179,3 @@ def _changes(program: Program, face: _Duals, direction: Floats, *, slack: bool) 
         lower=lower,
         upper=upper,
     )
-
-
-def _is_unique(program: Program, face: _Duals, variables: Floats, on_side: Floats) -> bool:
-    """Are the mean surpluses of all traded contracts the same all over the face? A drawn weight a contract tells
-    with probability one."""
-    weights = np.zeros(len(program.face.lower))
-    traded = np.flatnonzero(variables[program.fixed :] > SUPPORT) + program.fixed
-    weights[traded] = np.random.default_rng(SEED).uniform(0.5, 1.5, len(traded))
-    drawn = np.where(on_side > 0, program.engine.activity(weights), 0.0)
-    low, high = (float(drawn @ _furthest(program, face, sign * drawn)[1]) for sign in (-1.0, 1.0))
-    return high - low <= 1e-6 * (1.0 + abs(high))
-
-
-def _of_each_product(program: Program, face: _Duals, on_side: Floats) -> list[tuple[_Duals, Floats]]:
-    """The parts of a face that are best for the offers of each product in turn, with a point of each."""
-    market = program.market
-    product = np.concatenate([market.sellers.product, market.buyers.product])
-    of_row = np.full(len(on_side), -1)
-    of_row[: len(product) * len(program.segments)] = np.repeat(product, len(program.segments))
-    own = [np.where(of_row == p, on_side, 0.0) for p in range(len(market.products))]
-    return [_furthest(program, face, direction) for direction in own if direction.any()]
