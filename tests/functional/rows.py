@@ -10,13 +10,11 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-import sqlalchemy as sa
-
 from app import models
 from app.db import Model, db
 from app.operations.quantities import agreed_terms, write_limits
 from tests import factories as make
-from tests.functional import settlement_market
+from tests.functional import limit_rows, settlement_market
 from tests.functional.delivery_market import ASSAY, supply
 
 Row = TypeVar("Row", bound=Model)
@@ -382,6 +380,7 @@ def year_statement() -> models.YearStatement:
 
 
 ONE_OF: dict[str, Callable[[], Model]] = {
+    **limit_rows.ROWS,
     "access_log": access_log,
     "api_key": make.ApiKeyFactory,
     "assay_result": assay_result,

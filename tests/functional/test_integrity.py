@@ -48,6 +48,32 @@ def overwrite(session: Session, table: str, **values: Any) -> None:
 
 # Table, what is wrong, and the rest of the constraint's name ck_<table>_<rest>.
 CHECKS: list[tuple[str, str, dict[str, Any]]] = [
+    ("ceiling", "share", {"share": 2}),
+    ("ceiling", "end_ordered", {"ended_at": dt.datetime(2020, 1, 1, tzinfo=dt.UTC)}),
+    ("ceiling", "end_has_time", {"ended_by_id": UNKNOWN_ID}),
+    ("offer", "origin_country", {"origin_country": "cl"}),
+    ("offer", "origin_of_supply", {"origin_country": "CL", "kind": "demand"}),
+    ("offer_origin", "country", {"country": "cl"}),
+    ("origin_rule", "origin_country", {"origin_country": "cl"}),
+    ("origin_rule", "limit_not_negative", {"limit_per_period": -1}),
+    ("origin_rule", "end_ordered", {"ended_at": dt.datetime(2020, 1, 1, tzinfo=dt.UTC)}),
+    ("origin_rule", "end_has_time", {"ended_by_id": UNKNOWN_ID}),
+    ("price_publication", "end_ordered", {"withdrawn_at": dt.datetime(2020, 1, 1, tzinfo=dt.UTC)}),
+    ("price_publication", "end_has_time", {"withdrawn_by_id": UNKNOWN_ID}),
+    ("published_price", "price_not_negative", {"price": -1}),
+    ("published_price", "enough_firms", {"firms": 4}),
+    ("supplier_approval", "end_ordered", {"ended_at": dt.datetime(2020, 1, 1, tzinfo=dt.UTC)}),
+    ("supplier_approval", "end_has_time", {"ended_by_id": UNKNOWN_ID}),
+    ("supplier_approval", "two_firms", {"buyer_firm_id": UNKNOWN_ID, "supplier_firm_id": UNKNOWN_ID}),
+    ("what_if", "attempt_not_negative", {"attempt": -1}),
+    ("what_if", "changes", {"changes": sa.text("'{}'::jsonb")}),
+    ("what_if", "done_has_result", {"result": sa.text("'{}'::jsonb")}),
+    ("what_if", "failed_says_why", {"state": "failed", "finished_at": make.NOON}),
+    ("what_if", "finished_has_time", {"finished_at": make.NOON}),
+    ("what_if", "not_cancelled", {"state": "cancelled"}),
+    ("what_if", "percent", {"percent": 101}),
+    ("what_if", "running_has_time", {"state": "running"}),
+    ("what_if", "scenario_has_changes", {"changes": sa.text("'[]'::jsonb")}),
     ("access_log", "one_viewer", {"user_id": None}),
     ("api_key", "has_scopes", {"scopes": []}),
     ("assay_result", "value_not_negative", {"value": -1}),
@@ -456,7 +482,28 @@ def signature_of_other_terms() -> object:
     return added(models.DocumentSignature(**{name: getattr(first, name) for name in columns} | other))
 
 
+def ended_twice() -> object:
+    first = ONE_OF["termination"]()
+    assert isinstance(first, models.Termination)
+    first.done_at = make.NOON
+    db.session.flush()
+    again = {name: getattr(first, name) for name in ("contract_id", "ground", "reason_code", "statement", "done_at")}
+    return added(models.Termination(side="seller", **again))
+
+
 BREACHES: list[tuple[str, Callable[[], object]]] = [
+    ("uq_force_majeure_allocation_one", alike("force_majeure_allocation")),
+    ("uq_force_majeure_notice_force_majeure_id_contract_id", alike("force_majeure_notice")),
+    ("uq_reopening_contract_id_clause_triggered_on", alike("reopening", closed_at=make.NOON, outcome="kept")),
+    ("uq_reopening_one_open", alike("reopening", triggered_on=dt.date(2027, 6, 30))),
+    ("uq_suspension_one_open", alike("suspension")),
+    ("uq_termination_one_done", ended_twice),
+    ("uq_termination_one_open", alike("termination")),
+    ("uq_ceiling_one_that_holds", copied("ceiling")),
+    ("uq_origin_rule_one_that_holds", copied("origin_rule")),
+    ("uq_supplier_approval_one_that_holds", copied("supplier_approval")),
+    ("uq_price_publication_one_per_round", copied("price_publication")),
+    ("uq_published_price_line", copied("published_price")),
     ("uq_amendment_one_pending", two_pending_amendments),
     ("uq_contract_document_amendment_id_terms_hash", copied("contract_document")),
     ("uq_contract_document_first", two_documents_of_a_first_version),
@@ -559,12 +606,20 @@ def test_a_proposal_needs_a_run(session: Session) -> None:
 
 # What else must be written so that the rule in question is the only one broken.
 TOGETHER: dict[tuple[str, str], dict[str, Any]] = {
+    ("ceiling", "ended_by_id"): {"ended_at": make.NOON},
+    ("origin_rule", "ended_by_id"): {"ended_at": make.NOON},
+    ("supplier_approval", "ended_by_id"): {"ended_at": make.NOON},
+    ("price_publication", "withdrawn_by_id"): {"withdrawn_at": make.NOON},
     ("amendment", "state"): {"proposed_at": make.NOON, "expires_at": make.NOON},
     ("contract_version", "amendment_id"): {"number": 2},
     ("document_signature", "api_key_id"): {"user_id": None},
     ("access_log", "api_key_id"): {"user_id": None},
     ("event", "api_key_id"): {"actor_kind": "api_key"},
     ("event", "user_id"): {"actor_kind": "user"},
+    ("evidence", "force_majeure_id"): {"claim_id": None},
+    ("suspension", "certificate_id"): {"notice_id": None},
+    ("termination", "claim_id"): {"ground": "cause", "cure_until": dt.date(2027, 3, 1)},
+    ("reopening", "outcome"): {"closed_at": make.NOON},
     ("index_fixing", "kind"): {"reason": "r", "value": None},
     ("invoice", "about_id"): {"kind": "interest"},
     ("payment", "api_key_id"): {"user_id": None},
