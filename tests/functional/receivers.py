@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import hmac
 import socketserver
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -52,8 +53,8 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def receiving() -> Iterator[Receiver]:
-    """A receiver on a free port of this machine."""
+def receiving(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    """A receiver on a free port of this machine, behind TLS if a context is given."""
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -83,7 +84,10 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class calls it so
             """Quiet."""
 
-    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    with serving(server):
         receiver.url = f"http://127.0.0.1:{server.server_address[1]}/hook?of=changdan"
         yield receiver
 
