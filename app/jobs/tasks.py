@@ -99,7 +99,7 @@ def time_contracts(context: JobContext, timestamp: int) -> None:  # noqa: ARG001
 @tasks.periodic(cron=EVERY_FIVE_MINUTES)
 @tasks.task(name="effects", queue=KEEPING, queueing_lock="effects", pass_context=True)
 def take_effect(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 - the queue tells the hour
-    """Print documents to sign, bring signed contracts into force, end amendments that nobody answered."""
+    """Print documents to sign, bring signed contracts into force, end what nobody signed in time."""
     with _app(context).app_context():
         advance_contracts(now=clock())
 

@@ -36,6 +36,20 @@ def take_effect(session: Session, *, bundle_id: uuid.UUID, now: dt.datetime) -> 
 
     Safe to repeat: what is missing today may be there tomorrow.
     """
+    signed = [contract for contract in lock_bundle(session, bundle_id) if contract.state == "signed"]
+    if any(missing(session, contract=contract, now=now) for contract in signed):
+        return 0
+    for contract in signed:
+        moves.make(
+            session, contract, "take_effect", acting_as=Actor.SYSTEM, principal=SYSTEM, guards=set(NEEDED), now=now
+        )
+        tell(session, contract, now=now)
+    session.flush()
+    return len(signed)
+
+
+def lock_bundle(session: Session, bundle_id: uuid.UUID) -> list[Contract]:
+    """The contracts of a bundle as they are now and stay until the transaction ends, in the order of their ids."""
     query = (
         sa.select(Contract)
         .join(Proposal, Proposal.id == Contract.proposal_id)
@@ -44,23 +58,19 @@ def take_effect(session: Session, *, bundle_id: uuid.UUID, now: dt.datetime) -> 
         .with_for_update(of=Contract)
         .execution_options(populate_existing=True)
     )
-    signed = [contract for contract in session.scalars(query) if contract.state == "signed"]
-    if any(missing(session, contract=contract, now=now) for contract in signed):
-        return 0
-    for contract in signed:
-        moves.make(
-            session, contract, "take_effect", acting_as=Actor.SYSTEM, principal=SYSTEM, guards=set(NEEDED), now=now
-        )
-        outbox.tell(
-            session,
-            topic="contract.effective",
-            about=(SubjectKind.CONTRACT, contract.id),
-            firms=(contract.seller_firm_id, contract.buyer_firm_id),
-            payload={"contract": contract.number, "contract_id": str(contract.id), "state": contract.state},
-            now=now,
-        )
-    session.flush()
-    return len(signed)
+    return list(session.scalars(query))
+
+
+def tell(session: Session, contract: Contract, *, now: dt.datetime) -> None:
+    """A message to both parties that a contract came to its present state."""
+    outbox.tell(
+        session,
+        topic=f"contract.{contract.state}",
+        about=(SubjectKind.CONTRACT, contract.id),
+        firms=(contract.seller_firm_id, contract.buyer_firm_id),
+        payload={"contract": contract.number, "contract_id": str(contract.id), "state": contract.state},
+        now=now,
+    )
 
 
 def missing(session: Session, *, contract: Contract, now: dt.datetime) -> tuple[Guard, ...]:

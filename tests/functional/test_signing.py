@@ -27,13 +27,14 @@ from app.models import (
     DocumentSignature,
     OfferApprovedSupplier,
     OfferCertificate,
+    OfferPeriod,
     Outbox,
     SigningMethod,
     SubjectKind,
     SupplierApproval,
     User,
 )
-from app.operations import documents, effect, signing
+from app.operations import documents, effect, lapses, signing
 from app.operations.contract_terms import frozen_terms
 from app.operations.signing import CertificateFile, SignedElsewhere
 from app.operations.signing_flaws import Flaw, NotSignable, SignatureRefused
@@ -55,6 +56,7 @@ from .signed_market import (
     authority,
     contract_to_sign,
     document,
+    effective_contract,
     elsewhere,
     given,
     key,
@@ -431,6 +433,67 @@ def test_after_its_first_day_a_contract_does_not_take_effect(contract: Contract,
     evening = dt.datetime(2027, 1, 1, 15, 59, tzinfo=dt.UTC)  # a minute to midnight in Shanghai
     assert effect.missing(session, contract=contract, now=evening) == ()
     assert effect.missing(session, contract=contract, now=evening + dt.timedelta(minutes=1)) == (Guard.START_NOT_PAST,)
+
+
+# Not taking effect.
+
+
+def held(contract: Contract) -> int:
+    query = sa.select(sa.func.sum(OfferPeriod.reserved)).where(
+        OfferPeriod.offer_id.in_([contract.proposal.sell_offer_id, contract.proposal.buy_offer_id])
+    )
+    return int(db.session.scalar(query) or 0)
+
+
+@pytest.mark.parametrize("signed", [(), ("seller",)], ids=["agreed", "signing"])
+def test_what_is_not_signed_in_time_lapses(contract: Contract, session: Session, signed: tuple[str, ...]) -> None:
+    for side in signed:
+        sign_for(contract, side)
+    last, bundle = signing.deadline(contract), contract.proposal.bundle_id
+    early = last - dt.timedelta(seconds=1)
+    assert (lapses.due_bundles(session, now=early), lapses.lapse(session, bundle_id=bundle, now=early)) == ([], 0)
+    assert held(contract) == 160
+    assert lapses.due_bundles(session, now=last) == [bundle]
+    assert lapses.lapse(session, bundle_id=bundle, now=last) == 1
+    assert lapses.lapse(session, bundle_id=bundle, now=last) == 0
+    assert (contract.state, held(contract)) == ("lapsed", 0)
+    told = session.scalars(sa.select(Outbox.topic).order_by(Outbox.id.desc())).first()
+    assert told == "contract.lapsed"
+
+
+def test_what_is_signed_and_not_in_force_by_its_first_day_lapses(contract: Contract, session: Session) -> None:
+    for side in ("seller", "buyer"):
+        sign_for(contract, side)
+    evening = dt.datetime(2027, 1, 1, 15, 59, tzinfo=dt.UTC)
+    assert lapses.due_bundles(session, now=evening) == []
+    bundle = contract.proposal.bundle_id
+    assert lapses.due_bundles(session, now=evening + dt.timedelta(minutes=1)) == [bundle]
+    assert lapses.lapse(session, bundle_id=bundle, now=evening + dt.timedelta(minutes=1)) == 1
+    assert contract.state == "lapsed"
+
+
+def test_a_bundle_lapses_as_one(contract: Contract, session: Session) -> None:
+    """The other member has all its signatures and falls all the same, before both sides' volume is for sale again."""
+    proposal = make.AgreedProposalFactory(
+        run=contract.proposal.run,
+        bundle=contract.proposal.bundle,
+        sell_offer=make.OfferFactory(round=contract.proposal.run.round),
+    )
+    other = make.ContractFactory(proposal=proposal, created_at=NOON)
+    for side in ("seller", "buyer"):
+        sign_for(contract, side)
+    session.execute(sa.text("ALTER TABLE contract DISABLE TRIGGER contract_frozen"))
+    other.terms, other.terms_hash = contract.terms, contract.terms_hash
+    session.flush()
+    assert lapses.lapse(session, bundle_id=proposal.bundle_id, now=signing.deadline(other)) == 2
+    assert (contract.state, other.state, held(contract)) == ("cancelled", "lapsed", 0)
+
+
+def test_contracts_in_force_do_not_lapse(session: Session) -> None:
+    contract = effective_contract()
+    late = NOON + 400 * DAY
+    assert lapses.due_bundles(session, now=late) == []
+    assert lapses.lapse(session, bundle_id=contract.proposal.bundle_id, now=late) == 0
 
 
 # Settings.
