@@ -62,9 +62,10 @@ class MarketSide:
 class Market:
     """A snapshot, or one sub-market of it, as arrays.
 
-    `freight[p, a, b]` is CNY per lot, NaN where there is no lane. `coefficient[k]` is lots of input per lot of
-    output for the k-th conversion input, which is buying position `buyers.offers + k`; `own_stock[k]` is lots per
-    period, possibly with a fraction.
+    The clearing counts in values at `level`, so that a square metre and a tonne compare, and one tolerance means the
+    same relative price everywhere. `freight[p, a, b]` is CNY per lot, NaN where there is no lane. `coefficient[k]` is
+    lots of input per lot of output for the k-th conversion input, which is buying position `buyers.offers + k`;
+    `own_stock[k]` is lots per period, possibly with a fraction.
     """
 
     snapshot: Snapshot
@@ -84,25 +85,25 @@ class Market:
     freight: Floats  # [P, R, R]
     excluded: frozenset[tuple[int, int]]  # ordered pairs of firm indices, both ways round
     windows: Ints  # [W, 2] admissible first and last positions
+    level: Floats  # [P] typical price of each product, CNY per lot
 
     @property
     def periods(self) -> int:
         return len(self.snapshot.horizon)
 
-    @property
-    def level(self) -> Floats:
-        """[P] the typical price of each product, CNY per lot: the clearing counts in values so that a square metre
-        and a tonne compare, and one tolerance means the same relative price everywhere."""
-        level = np.ones(len(self.products))
-        for position in range(len(self.products)):
-            asks = self.sellers.price[self.sellers.product == position]
-            bids = self.buyers.price[self.buyers.product == position]
-            fees = self.fee[self.sellers.product[self.sellers.offers :] == position]
-            found = np.concatenate([asks.ravel(), bids.ravel()])
-            found = found[found > 0] if (found > 0).any() else fees[fees > 0]
-            if len(found):
-                level[position] = float(np.median(found))
-        return level
+
+def _level(products: int, sellers: MarketSide, buyers: MarketSide, fee: Floats) -> Floats:
+    """[P] median price of each product; of one that nobody prices, the median fee; 1 where there is none."""
+    level = np.ones(products)
+    for position in range(products):
+        asks = sellers.price[sellers.product == position]
+        bids = buyers.price[buyers.product == position]
+        fees = fee[sellers.product[sellers.offers :] == position]
+        found = np.concatenate([asks.ravel(), bids.ravel()])
+        found = found[found > 0] if (found > 0).any() else fees[fees > 0]
+        if len(found):
+            level[position] = float(np.median(found))
+    return level
 
 
 def _content(offer: Offer) -> tuple[object, ...]:
@@ -234,7 +235,7 @@ class _Builder:
             )
         )
         self.region_at = _positions(self.regions)
-        self.origins = tuple(sorted({origin_of(source) for source in (*offers, *conversions)}))
+        self.origins = tuple(sorted({*map(origin_of, offers), *map(origin_of, conversions)}))
         self.origin_at = _positions(self.origins)
         self.closed = _closed_origins(snapshot)
         self.attributes = tuple(sorted(snapshot.attributes))
@@ -250,6 +251,10 @@ class _Builder:
         excluded = {(p[0], p[-1]) for p in pairs} | {(p[-1], p[0]) for p in pairs}
         periods = len(snapshot.horizon)
         every = [(first, last) for first in range(periods) for last in range(first, periods)]
+        sellers = self._net(self._side(self._sell_rows()), Side.SELL)
+        buyers = self._net(self._side(self._buy_rows()), Side.BUY)
+        fee = [[float(fee * self.lot[c.product]) for fee in c.fee] for c in self.conversions]
+        fees = np.array(fee, dtype=float).reshape(-1, periods)
         return Market(
             snapshot=snapshot,
             products=self.products,
@@ -258,13 +263,11 @@ class _Builder:
             origins=self.origins,
             attribute_sign=np.array([1.0 if snapshot.attributes[a] is Bound.MIN else -1.0 for a in self.attributes]),
             lot=tuple(self.lot[product] for product in self.products),
-            sellers=self._net(self._side(self._sell_rows()), Side.SELL),
-            buyers=self._net(self._side(self._buy_rows()), Side.BUY),
+            sellers=sellers,
+            buyers=buyers,
             conversions=self.conversions,
             capacity=np.array([c.capacity for c in self.conversions], dtype=np.int64).reshape(-1, periods),
-            fee=np.array(
-                [[float(fee * self.lot[c.product]) for fee in c.fee] for c in self.conversions], dtype=float
-            ).reshape(-1, periods),
+            fee=fees,
             coefficient=tuple(
                 Fraction(need.quantity_per_output)
                 * Fraction(self.lot[self.conversions[m].product])
@@ -275,6 +278,7 @@ class _Builder:
             freight=self._freight(),
             excluded=frozenset(excluded),
             windows=np.array(sorted(snapshot.windows) if snapshot.windows is not None else every, dtype=np.int64),
+            level=_level(len(self.products), sellers, buyers, fees),
         )
 
     @staticmethod
