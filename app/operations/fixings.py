@@ -113,6 +113,21 @@ def record_each(
     return results
 
 
+def load_first(session: Session, *, rows: Iterable[FixingRow]) -> Counts:
+    """Add the rows of days that nothing is told of, from the project's own tables; what is told stays as it is."""
+    counts = Counts()
+    told = {(index, day) for index, day in session.execute(sa.select(IndexFixing.index_code, IndexFixing.day))}
+    for row in rows:
+        if (row.index, row.day) in told:
+            counts.add(Outcome.UNCHANGED)
+            continue
+        fields = {"day": row.day, "kind": row.kind, "value": row.value, "quoted_tax": row.quoted_tax}
+        session.add(IndexFixing(index_code=row.index, revision=1, source=row.source, reason=row.reason, **fields))
+        counts.add(Outcome.CREATED)
+    session.flush()
+    return counts
+
+
 def counts_of(results: Sequence[RowResult]) -> Counts:
     """How many rows were new, corrections, and nothing new."""
     counts = Counts()

@@ -20,6 +20,7 @@ from app.models import (
     CertificateKind,
     Firm,
     FirmRole,
+    FixingKind,
     Freight,
     Grade,
     GradeSpecification,
@@ -32,6 +33,8 @@ from app.models import (
     Tier,
     Unit,
 )
+from app.operations import fixings
+from app.operations.fixings import FixingRow
 from app.operations.reference_data import Counts, Outcome, put_all
 from reference.freight import Tariff, great_circle_km
 from reference.prices import coefficients
@@ -75,6 +78,7 @@ def load(session: Session, *, tables: Tables) -> dict[str, Counts]:
         "regions": put_all(session, Region, key=("code",), rows=_regions(tables)),
         "market indices": put_all(session, MarketIndex, key=("code",), rows=_indices(tables)),
         "index prices": put_all(session, IndexPrice, key=("index_code", "date"), rows=_index_prices(tables)),
+        "index fixings": fixings.load_first(session, rows=_fixings(tables)),
         "freight": put_all(
             session, Freight, key=("product_code", "from_region_code", "to_region_code"), rows=_freight(tables)
         ),
@@ -210,6 +214,22 @@ def _index_prices(tables: Tables) -> Iterator[dict[str, Any]]:
             "source": row.source,
             "estimated": row.estimated,
         }
+
+
+def _fixings(tables: Tables) -> Iterator[FixingRow]:
+    """The daily closes as they were quoted, which contracts are settled by; means and estimates are none."""
+    tax = tables.assumption("vat")
+    for code, _, row in _series(tables):
+        if row.kind == "close" and not row.estimated:
+            yield FixingRow(
+                index=code,
+                day=dt.date.fromisoformat(row.date),
+                kind=FixingKind.PUBLISHED,
+                value=row.price,
+                quoted_tax=tax if row.vat_included else Decimal(0),
+                source=row.source,
+                reason=None,
+            )
 
 
 def _freight(tables: Tables) -> Iterator[dict[str, Any]]:

@@ -17,11 +17,12 @@ from sqlalchemy.orm import Session
 from app.auth.principal import of_user
 from app.errors import Forbidden, Refused
 from app.models import FixingKind, IndexFixing, IndexPrice, User
-from app.operations import fixings
+from app.operations import fixings, reference_load
 from app.operations.fixings import FixingRow
 from app.operations.reference_data import Outcome
 from app.settlement_commands import load_fixings
 from app.transaction import Application
+from reference import tables
 from tests import factories as make
 from tests.functional.refusals import violates
 
@@ -210,3 +211,17 @@ def test_the_command_loads_a_file(app: Application, session: Session, index: str
     failed = runner.invoke(load_fixings, [str(file)])
     assert failed.exit_code == 1
     assert "row 2: " in failed.output
+
+
+def test_the_tables_of_facts_bring_the_real_closes_and_overwrite_nothing(session: Session) -> None:
+    facts = tables.load()
+    counts = reference_load.load(session, tables=facts)
+    created = counts["index fixings"].created
+    assert created == sum(row.series == "GFEX-LC" and row.kind == "close" for row in facts.prices)
+    last = fixings.newest_of(session, index="GFEX-LC", day=dt.date(2025, 6, 30))
+    assert (last.value, last.quoted_tax, last.revision) == (Decimal(62260), Decimal("0.13"), 1)
+    corrected = row("GFEX-LC", "62300", day=dt.date(2025, 6, 30), reason="misprint")
+    record(session, make.SeniorStaffFactory(), corrected)
+    again = reference_load.load(session, tables=facts)["index fixings"]
+    assert (again.created, again.unchanged) == (0, created)
+    assert fixings.newest_of(session, index="GFEX-LC", day=dt.date(2025, 6, 30)).value == Decimal(62300)
