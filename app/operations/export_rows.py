@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -25,6 +25,7 @@ from app.operations.quantities import NOT_STANDING
 from market.periods import Period
 
 AT_ONCE = 500  # rows that are in memory together
+Rows = Generator[tuple[Any, ...], None, None]
 Expressions = Mapping[str, sa.ColumnElement[Any]]
 
 
@@ -44,7 +45,7 @@ class Wanted:
 
 def read_rows(
     session: Session, sheet: Sheet, *, principal: Principal, wanted: Wanted, on: dt.date, language: str
-) -> Iterator[tuple[Any, ...]]:
+) -> Rows:
     """The rows of a sheet that the asker may read, in the order of its columns; terms are those in force on a day.
 
     Names of firms are those they signed with, in the language ("zh" or "en").
@@ -57,7 +58,8 @@ def read_rows(
         yield from _stream(session, _invoice_query(principal, wanted, language))
 
 
-def _stream(session: Session, query: sa.Select[Any]) -> Iterator[tuple[Any, ...]]:
+def _stream(session: Session, query: sa.Select[Any]) -> Rows:
+    """Whoever does not read to the end closes the rows: the cursor is closed with them."""
     with session.execute(query, execution_options={"yield_per": AT_ONCE}) as found:
         for row in found:
             yield tuple(row)
@@ -72,7 +74,9 @@ class AgreedTerms:
     terms: dict[str, Any]
 
 
-def read_terms(session: Session, *, principal: Principal, wanted: Wanted, on: dt.date) -> Iterator[AgreedTerms]:
+def read_terms(
+    session: Session, *, principal: Principal, wanted: Wanted, on: dt.date
+) -> Generator[AgreedTerms, None, None]:
     """The contracts that the asker may read, each with its terms in force on a day."""
     version = _version_in_force(on, "zh")
     query = _contracts((Contract.id, Contract.created_at, version.c.terms), version, principal, wanted)
@@ -101,7 +105,7 @@ class IssuedInvoice:
 
 def read_invoices(
     session: Session, *, principal: Principal, wanted: Wanted, invoice_id: uuid.UUID | None = None
-) -> Iterator[IssuedInvoice]:
+) -> Generator[IssuedInvoice, None, None]:
     """The invoices that the asker may read, or one of them."""
     version, about = _version_of_invoice("zh"), aliased(Invoice)
     # As text: numbers in JSON would be read as binary ones.
@@ -133,13 +137,14 @@ def read_invoices(
         yield IssuedInvoice(**dict(zip(names, row, strict=True)))
 
 
-def _stream(session: Session, query: sa.Select[Any]) -> Iterator[tuple[Any, ...]]:
+def _stream(session: Session, query: sa.Select[Any]) -> Rows:
+    """Whoever does not read to the end closes the rows: the cursor is closed with them."""
     with session.execute(query, execution_options={"yield_per": AT_ONCE}) as found:
         for row in found:
             yield tuple(row)
 
 
-def _dated(rows: Iterable[tuple[Any, ...]], wanted: Wanted) -> Iterator[tuple[Any, ...]]:
+def _dated(rows: Iterable[tuple[Any, ...]], wanted: Wanted) -> Rows:
     """Schedule lines with the days of their periods, those of the wanted days."""
     names = [column.name for column in COLUMNS[Sheet.SCHEDULES]]
     label, first, last = (names.index(name) for name in ("period", "first_day", "last_day"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
 from decimal import Decimal
 from types import MappingProxyType
 from typing import IO
@@ -50,19 +51,22 @@ def invoice_of(session: Session, *, principal: Principal, invoice_id: uuid.UUID)
 
     :raises NotFound: no such invoice, or not of a contract of the asker's.
     """
-    for invoice in read_invoices(session, principal=principal, wanted=Wanted(), invoice_id=invoice_id):
-        return _invoice(invoice)[1]
+    with closing(read_invoices(session, principal=principal, wanted=Wanted(), invoice_id=invoice_id)) as found:
+        for invoice in found:
+            return _invoice(invoice)[1]
     raise NotFound("no such invoice")
 
 
-def orders(session: Session, *, principal: Principal, wanted: Wanted, on: dt.date) -> Iterator[tuple[str, str]]:
+def orders(
+    session: Session, *, principal: Principal, wanted: Wanted, on: dt.date
+) -> Generator[tuple[str, str], None, None]:
     """Contracts that the asker may read: names of files and documents."""
     for contract in read_terms(session, principal=principal, wanted=wanted, on=on):
         terms = frozen_terms(contract.terms)
         yield f"{terms.number}.xml", ubl.order(terms, contract_id=contract.id, agreed=day_of(contract.agreed_at))
 
 
-def invoices(session: Session, *, principal: Principal, wanted: Wanted) -> Iterator[tuple[str, str]]:
+def invoices(session: Session, *, principal: Principal, wanted: Wanted) -> Generator[tuple[str, str], None, None]:
     """Invoices that the asker may read: names of files and documents."""
     for invoice in read_invoices(session, principal=principal, wanted=wanted):
         yield _invoice(invoice)

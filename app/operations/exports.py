@@ -7,6 +7,8 @@ an answer, not half a file. What does not fit into a little memory lies in a fil
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from os import SEEK_END
@@ -17,10 +19,10 @@ from sqlalchemy.orm import Session
 
 from app.auth import Principal
 from app.clock import day_of
-from app.operations import export_ubl
 from app.operations.export_columns import Sheet
 from app.operations.export_files import write_csv, write_xlsx
 from app.operations.export_rows import Wanted, read_rows
+from app.operations.export_ubl import invoices, orders, write_zip
 
 IN_MEMORY = 1024 * 1024
 
@@ -73,17 +75,19 @@ def export(
     """
     file = cast("IO[bytes]", SpooledTemporaryFile(max_size=IN_MEMORY))  # noqa: SIM115 - closed by whoever gets it
     on = day_of(now)
+    # Closed at once when the writing fails, or the cursor would live as long as the failure is talked about.
     try:
-        if form is Form.UBL and sheet is Sheet.INVOICES:
-            export_ubl.write_zip(file, export_ubl.invoices(session, principal=principal, wanted=wanted), now=now)
-        elif form is Form.UBL:
-            export_ubl.write_zip(file, export_ubl.orders(session, principal=principal, wanted=wanted, on=on), now=now)
+        if form is Form.UBL:
+            with closing(_documents(session, sheet, principal=principal, wanted=wanted, on=on)) as documents:
+                write_zip(file, documents, now=now)
         else:
-            rows = read_rows(session, sheet, principal=principal, wanted=wanted, on=on, language=language)
-            if form is Form.CSV:
-                write_csv(file, sheet, rows, language=language, byte_order_mark=byte_order_mark)
-            else:
-                write_xlsx(file, sheet, rows, language=language, now=now)
+            with closing(
+                read_rows(session, sheet, principal=principal, wanted=wanted, on=on, language=language)
+            ) as rows:
+                if form is Form.CSV:
+                    write_csv(file, sheet, rows, language=language, byte_order_mark=byte_order_mark)
+                else:
+                    write_xlsx(file, sheet, rows, language=language, now=now)
         file.seek(0, SEEK_END)
         size = file.tell()
         file.seek(0)
@@ -91,3 +95,11 @@ def export(
         file.close()
         raise
     return Exported(file=file, size=size, name=f"{sheet}-{on}.{form}", media_type=MEDIA_TYPES[form])
+
+
+def _documents(
+    session: Session, sheet: Sheet, *, principal: Principal, wanted: Wanted, on: dt.date
+) -> Generator[tuple[str, str], None, None]:
+    if sheet is Sheet.INVOICES:
+        return invoices(session, principal=principal, wanted=wanted)
+    return orders(session, principal=principal, wanted=wanted, on=on)

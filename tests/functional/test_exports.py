@@ -492,3 +492,15 @@ def test_too_long_a_workbook_is_told_on_a_page(
     answer = client_as(make.StaffFactory()).get("/exports/schedules.xlsx")
     assert answer.status_code == 422
     assert "CSV" in answer.text
+
+
+def test_invoices_lead_to_their_files(session: Session, client_as: As) -> None:
+    contract = agreed(session)
+    invoice = invoiced(session, contract, "1.00")
+    party = client_as(make.UserFactory(firm=contract.buyer))
+    assert re.findall(r'href="(/exports/[^"]+)"', party.get("/invoices").text) == [
+        "/exports/invoices.csv",
+        "/exports/invoices.xlsx",
+        "/exports/invoices.zip",
+    ]
+    assert f"/api/v1/exports/invoices/{invoice.id}.xml" in party.get(f"/invoices/{invoice.id}").text
