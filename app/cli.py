@@ -5,7 +5,14 @@ from __future__ import annotations
 import click
 from flask import Flask
 
-from app import contract_commands, night_commands, reference_command, settlement_commands, what_if_command
+from app import (
+    contract_commands,
+    night_commands,
+    outbox_command,
+    reference_command,
+    settlement_commands,
+    what_if_command,
+)
 from app.demo import command as demo_command
 
 COMMANDS: tuple[click.Command, ...] = (
@@ -13,6 +20,7 @@ COMMANDS: tuple[click.Command, ...] = (
     night_commands.match,
     night_commands.run_night,
     night_commands.worker,
+    outbox_command.send,
     contract_commands.verify_contract,
     settlement_commands.group,
     what_if_command.what_if,

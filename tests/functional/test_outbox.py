@@ -329,3 +329,13 @@ def test_the_worker_carries_it_all_out(home: House, tmp_path: Path) -> None:
         assert [json.loads(got.body)["type"] for got in receiver.got] == ["contract.agreed"]
     assert {topic for topic, _ in told(home)} == {"contract.agreed"}
     assert {mail.state for mail in mails()} == {MailState.UNSENT}
+
+
+def test_the_command_sends_without_a_worker(home: House) -> None:
+    with receiving() as receiver:
+        home.endpoint(receiver.url)
+        home.tell()
+        answer = home.app.test_cli_runner().invoke(args=["send"])
+        assert answer.output == "1 messages, 0 e-mails, 1 calls of webhooks\n"
+        assert len(receiver.got) == 1
+        assert home.app.test_cli_runner().invoke(args=["send"]).output.startswith("0 messages")
