@@ -144,9 +144,9 @@ def open_attributes(session: Session, *, principal: Principal, call_off: CallOff
 
 def standings(session: Session, *, principal: Principal, call_off: CallOff) -> list[AttributeStanding]:
     """Every quality term of a call-off's goods, as far as the asker may know."""
-    terms = call_offs.terms_of_month(session, contract=call_off.contract, month=call_off.month)
     if call_off.consignment is None:
         return []
+    terms = call_offs.terms_of_month(session, contract=call_off.contract, month=call_off.month)
     own = SIDES.get(contracts.side_of(principal, call_off.contract) or Actor.STAFF)
     return [_standing(term, call_off.consignment, own) for term in terms.quality]
 
