@@ -49,7 +49,7 @@ def event_form() -> ResponseReturnValue:
 def declare() -> ResponseReturnValue:
     """Give notice of an event."""
     fields = FormFields(request.form)
-    found = {
+    found: dict[str, Any] = {
         "description": fields.text("description", most=LONGEST_STATEMENT, required=True),
         "began_on": fields.day("began_on", required=True),
         "affected": fields.decimal("affected"),
@@ -164,7 +164,7 @@ def _own_contracts() -> Sequence[Contract]:
 
 def _event_form(errors: dict[str, str]) -> str:
     wanted = request.args.get("contract", type=uuid.UUID)
-    chosen = set(_chosen()) or {wanted}
+    chosen: set[uuid.UUID | None] = set(_chosen()) or {wanted}
     return render_template(
         "force_majeure_form.html",
         rows=_own_contracts(),

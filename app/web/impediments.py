@@ -82,7 +82,7 @@ def suspend_form(contract_id: uuid.UUID) -> ResponseReturnValue:
 def suspend(contract_id: uuid.UUID) -> ResponseReturnValue:
     """Let a contract rest."""
     fields = FormFields(request.form)
-    found = {
+    found: dict[str, Any] = {
         "reason_code": fields.choice("reason_code", codes_of(ReasonGroup.SUSPEND)),
         "certificate_id": request.form.get("certificate_id", type=uuid.UUID),
         "note": fields.text("note", most=LONGEST_NOTE),
@@ -120,7 +120,7 @@ def give_notice_of_termination(contract_id: uuid.UUID) -> ResponseReturnValue:
     fields = FormFields(request.form)
     ground = fields.choice("ground", tuple(TerminationGround))
     given = termination.OF_GROUND.get(TerminationGround(ground)) if ground else None
-    found = {
+    found: dict[str, Any] = {
         "reason_code": given[0] if given else fields.choice("reason_code", termination.CAUSES),
         "statement": fields.text("statement", most=LONGEST_STATEMENT, required=True),
         "claim_id": None if given else request.form.get("claim_id", type=uuid.UUID),

@@ -61,6 +61,7 @@ def walk(session: Session, subject: Contract | Claim, kind: Subject, state: str)
             before = events_about(session, subject.id)
             nested = session.begin_nested()
             subject.state = state
+            told: tuple[str, ...] | None = None
             try:
                 moves.make(
                     session,
@@ -74,8 +75,6 @@ def walk(session: Session, subject: Contract | Claim, kind: Subject, state: str)
                 )
             except Conflict as conflict:
                 told = conflict.open_moves
-            else:
-                told = None
             ways = {one.move for one in moves_from(kind, state, actor)}
             assert (told is None) is (row is not None), (state, move, actor)
             if row is None:

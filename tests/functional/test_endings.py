@@ -178,7 +178,7 @@ def test_the_term_is_put_off_by_the_days_lost(session: Session, found: Supply) -
 
 
 def test_a_contract_rests_for_an_event_and_goes_on_after_it(session: Session, found: Supply) -> None:
-    act = {"contract_id": found.contract.id, "now": INSIDE}
+    act: dict[str, Any] = {"contract_id": found.contract.id, "now": INSIDE}
     with pytest.raises(Conflict, match="force_majeure_notice_given"):
         suspension.suspend(session, principal=staff(), reason_code="force_majeure", **act)
     event = declared(session, found, INSIDE)
@@ -201,7 +201,11 @@ def test_a_contract_rests_for_an_event_and_goes_on_after_it(session: Session, fo
 
 
 def test_a_contract_rests_for_a_certificate_that_is_suspended(session: Session, found: Supply) -> None:
-    act = {"principal": staff(), "contract_id": found.contract.id, "reason_code": "certificate_suspended"}
+    act: dict[str, Any] = {
+        "principal": staff(),
+        "contract_id": found.contract.id,
+        "reason_code": "certificate_suspended",
+    }
     with pytest.raises(Conflict, match="certificate_suspended"):
         suspension.suspend(session, now=INSIDE, **act)
     certificate = make.CertificateFactory(firm=found.contract.seller, suspended=True)
@@ -418,7 +422,12 @@ def test_a_month_that_is_near_enough_triggers_nothing(session: Session, found: S
 
 def test_a_side_invokes_it_and_a_signed_amendment_closes_it(session: Session, found: Supply) -> None:
     market(session, found, FAR)
-    act = {"principal": found.buys, "contract_id": found.contract.id, "statement": "Too dear", "now": at("2027-04-02")}
+    act: dict[str, Any] = {
+        "principal": found.buys,
+        "contract_id": found.contract.id,
+        "statement": "Too dear",
+        "now": at("2027-04-02"),
+    }
     with pytest.raises(Refused) as refused:
         reopeners.invoke(session, clause=1, **act)
     assert refused.value.field == "clause"
@@ -456,7 +465,7 @@ def test_a_contract_moves_by_the_rules_it_was_made_under(
 ) -> None:
     """A rule that is added later, or one that is gone, is not this contract's."""
     kept = tuple(row for row in TRANSITIONS if not (row.subject is Subject.CONTRACT and row.move == "give_notice"))
-    monkeypatch.setitem(TABLES, "2025.1", kept)  # type: ignore[arg-type]
+    monkeypatch.setitem(TABLES, "2025.1", kept)
     session.execute(sa.text("ALTER TABLE contract DISABLE TRIGGER contract_frozen"))
     found.contract.rule_version = "2025.1"
     session.flush()

@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,8 +15,9 @@ from app.auth.principal import of_user
 from app.clock import clock
 from app.db import db
 from app.embedded_postgres import EmbeddedPostgres
+from app.errors import Conflict, Refused
 from app.jobs.contract_timers import run_contract_timers
-from app.models import Contract, Offer, OfferPeriod, Proposal, Reservation, ReturnedVolume, ReviewAction
+from app.models import Contract, Offer, OfferPeriod, Proposal, Reservation, ReturnCause, ReturnedVolume, ReviewAction
 from app.operations import force_majeure, proposals, returned_volume, review, snapshots, suspension
 from app.operations import termination as ends
 from app.transaction import Application
@@ -139,7 +141,7 @@ def test_giving_back_twice_gives_nothing_more(deal: tuple[Town, Supply]) -> None
     _, found = deal
     wish = wish_to_end(found)
     ends.terminate(db.session(), principal=found.buys, termination_id=wish.id, now=LATER)
-    cause = returned_volume.ReturnCause.TERMINATED
+    cause = ReturnCause.TERMINATED
     assert returned_volume.give_back_rest(db.session(), contract=found.contract, cause=cause, now=LATER) == 0
 
 
@@ -229,7 +231,7 @@ def test_what_is_left_is_shared_pro_rata_among_all_the_seller_s_contracts(own_ap
     large, small = sorted(made(town), key=lambda one: -one.contract.proposal.rate)
     assert (large.contract.proposal.rate, small.contract.proposal.rate) == (20, 10)
     notice = event_of(large, began="2027-04-01")
-    share = {
+    share: dict[str, Any] = {
         "principal": large.sells,
         "event_id": notice.force_majeure_id,
         "product_code": town.grade.product_code,
@@ -237,7 +239,7 @@ def test_what_is_left_is_shared_pro_rata_among_all_the_seller_s_contracts(own_ap
         "available": 15,
         "now": at("2027-04-03"),
     }
-    with pytest.raises(force_majeure.Refused, match=small.contract.number):
+    with pytest.raises(Refused, match=small.contract.number):
         force_majeure.allocate(db.session(), **share)
     force_majeure.give_notice(
         db.session(),
@@ -251,7 +253,7 @@ def test_what_is_left_is_shared_pro_rata_among_all_the_seller_s_contracts(own_ap
     assert returned_volume.excused_lots(db.session(), contract_id=small.contract.id) == {"2027-Q2": 5}
     assert reserved(seller.id) == (30, 30, 30, 30)
     assert reserved(large.contract.proposal.buy_offer_id) == (20, 10, 20, 20)
-    with pytest.raises(force_majeure.Conflict):
+    with pytest.raises(Conflict):
         force_majeure.allocate(db.session(), **share | {"available": 30})
     # At the end of the event what was shared out is not excused a second time, by its days.
     db.session.commit()

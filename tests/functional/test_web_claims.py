@@ -14,6 +14,7 @@ from app.models import Claim, ForceMajeure, Language, Termination, User
 from app.transaction import Application
 from tests import factories as make
 from tests.functional.hindered_market import Supply, at, claim_of, event_of, rest, supply
+from tests.functional.night_market import body
 
 As = Callable[[User], FlaskClient]
 NOW = at("2027-02-20")
@@ -163,56 +164,56 @@ def test_the_way_over_the_api(session: Session, client_as: As, found: Supply) ->
         "amount": "120",
     }
     made = buyer.post("/api/v1/claims", json=draft)
-    assert (made.status_code, made.json["state"], made.json["open_moves"]) == (201, "draft", ["file", "withdraw"])
-    url = f"/api/v1/claims/{made.json['id']}"
+    assert (made.status_code, body(made)["state"], body(made)["open_moves"]) == (201, "draft", ["file", "withdraw"])
+    url = f"/api/v1/claims/{body(made)['id']}"
     assert seller.get(url).status_code == 404
     sent = buyer.post(f"{url}/evidence", data={"file": (io.BytesIO(PDF), "proof.pdf")})
-    assert (sent.status_code, sent.json["size"]) == (201, len(PDF))
+    assert (sent.status_code, body(sent)["size"]) == (201, len(PDF))
     assert buyer.post(f"{url}/file").status_code == 428
     tag = buyer.get(url).headers["ETag"]
     assert buyer.post(f"{url}/file", headers={"If-Match": made.headers["ETag"]}).status_code == 412
     filed = buyer.post(f"{url}/file", headers={"If-Match": tag})
-    assert (filed.status_code, filed.json["answer_by"]) == (200, "2027-03-12")
+    assert (filed.status_code, body(filed)["answer_by"]) == (200, "2027-03-12")
     seen = seller.get(url)
-    assert seller.get(f"{url}/evidence/{sent.json['id']}").data == PDF
+    assert seller.get(f"{url}/evidence/{body(sent)['id']}").data == PDF
     refused = seller.post(f"{url}/withdraw", headers={"If-Match": seen.headers["ETag"]})
-    assert (refused.status_code, refused.json["open_moves"]) == (409, ["concede", "defend"])
+    assert (refused.status_code, body(refused)["open_moves"]) == (409, ["concede", "defend"])
     conceded = seller.post(f"{url}/concede", headers={"If-Match": seen.headers["ETag"]})
-    assert (conceded.json["state"], conceded.json["amount_awarded"]) == ("upheld", "120")
-    listed = staff.get(f"/api/v1/claims?contract_id={found.contract.id}&state=upheld").json
-    assert [one["id"] for one in listed["items"]] == [made.json["id"]]
+    assert (body(conceded)["state"], body(conceded)["amount_awarded"]) == ("upheld", "120")
+    listed = body(staff.get(f"/api/v1/claims?contract_id={found.contract.id}&state=upheld"))
+    assert [one["id"] for one in listed["items"]] == [body(made)["id"]]
 
 
 def test_what_hinders_a_contract_over_the_api(session: Session, client_as: As, found: Supply) -> None:
     buyer, seller, staff = client_as(found.buyer), client_as(found.seller), client_as(make.StaffFactory())
     contract = f"/api/v1/contracts/{found.contract.id}"
-    body = {"contract_ids": [str(found.contract.id)], "description": "Flood", "began_on": "2027-02-01"}
-    event = seller.post("/api/v1/force-majeure", json=body)
-    assert (event.status_code, event.json["affected"], event.json["notices"][0]["in_time"]) == (201, "1", False)
-    own = f"/api/v1/force-majeure/{event.json['id']}"
-    assert buyer.get(own).json["notices"][0]["counts_from"] == "2027-02-15"
+    notice = {"contract_ids": [str(found.contract.id)], "description": "Flood", "began_on": "2027-02-01"}
+    event = seller.post("/api/v1/force-majeure", json=notice)
+    assert (event.status_code, body(event)["affected"], body(event)["notices"][0]["in_time"]) == (201, "1", False)
+    own = f"/api/v1/force-majeure/{body(event)['id']}"
+    assert body(buyer.get(own))["notices"][0]["counts_from"] == "2027-02-15"
     assert client_as(make.UserFactory()).get(own).status_code == 404
     share = {"product_code": found.contract.terms["product"], "period": "2027-Q1", "available": 60}
     assert buyer.post(f"{own}/allocations", json=share).status_code == 403
     shared = seller.post(f"{own}/allocations", json=share)
-    assert shared.json["notices"][0]["excused"] == [{"period": "2027-Q1", "promised": 100, "excused": 40}]
-    assert buyer.get(own).json["allocations"] == []
+    assert body(shared)["notices"][0]["excused"] == [{"period": "2027-Q1", "promised": 100, "excused": 40}]
+    assert body(buyer.get(own))["allocations"] == []
     assert seller.post(f"{own}/allocations", json=share | {"period": "x"}).status_code == 422
     tag = staff.get(contract).headers["ETag"]
     why = {"reason_code": "force_majeure"}
     assert staff.post(f"{contract}/suspend", json=why).status_code == 428
     assert staff.post(f"{contract}/suspend", json=why, headers={"If-Match": tag}).status_code == 200
     assert staff.post(f"{contract}/suspend", json=why, headers={"If-Match": tag}).status_code == 412
-    assert seller.post(f"{own}/end", json={"ended_on": "2027-02-19"}).json["ended_on"] == "2027-02-19"
+    assert body(seller.post(f"{own}/end", json={"ended_on": "2027-02-19"}))["ended_on"] == "2027-02-19"
     tag = staff.get(contract).headers["ETag"]
-    assert staff.post(f"{contract}/resume", json={}, headers={"If-Match": tag}).json["resume_reason"]
-    notice = {"ground": "consent", "reason_code": "mutual_agreement", "statement": "Let us part"}
-    wish = buyer.post(f"{contract}/terminations", json=notice)
+    assert body(staff.post(f"{contract}/resume", json={}, headers={"If-Match": tag}))["resume_reason"]
+    wanted = {"ground": "consent", "reason_code": "mutual_agreement", "statement": "Let us part"}
+    wish = buyer.post(f"{contract}/terminations", json=wanted)
     assert wish.status_code == 201
-    step = f"/api/v1/terminations/{wish.json['id']}"
-    tag = {"If-Match": seller.get(step).headers["ETag"]}
-    assert seller.post(f"{step}/terminate", headers=tag).json["done_at"] is not None
-    told = buyer.get(f"{contract}/impediments").json
+    step = f"/api/v1/terminations/{body(wish)['id']}"
+    current = {"If-Match": seller.get(step).headers["ETag"]}
+    assert body(seller.post(f"{step}/terminate", headers=current))["done_at"] is not None
+    told = body(buyer.get(f"{contract}/impediments"))
     assert [one["side"] for one in told["terminations"]] == ["buyer"]
     assert [one["reason_code"] for one in told["suspensions"]] == ["force_majeure"]
     reopen = {"clause": 0, "statement": "Too dear"}
