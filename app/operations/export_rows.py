@@ -58,13 +58,6 @@ def read_rows(
         yield from _stream(session, _invoice_query(principal, wanted, language))
 
 
-def _stream(session: Session, query: sa.Select[Any]) -> Rows:
-    """Whoever does not read to the end closes the rows: the cursor is closed with them."""
-    with session.execute(query, execution_options={"yield_per": AT_ONCE}) as found:
-        for row in found:
-            yield tuple(row)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgreedTerms:
     """A contract, when it was agreed, and the document of its terms in force."""
@@ -132,7 +125,7 @@ def read_invoices(
     query = _invoices(columns, version, principal, wanted).outerjoin(about, about.id == Invoice.about_id)
     if invoice_id is not None:
         query = query.where(Invoice.id == invoice_id)
-    names = [column.key for column in query.selected_columns]
+    names = [str(column.key) for column in query.selected_columns]
     for row in _stream(session, query):
         yield IssuedInvoice(**dict(zip(names, row, strict=True)))
 
@@ -220,7 +213,7 @@ def _invoice_query(principal: Principal, wanted: Wanted, language: str) -> sa.Se
     return _invoices(_in_order(Sheet.INVOICES, found), version, principal, wanted)
 
 
-def _version_in_force(on: dt.date, language: str) -> sa.Lateral:
+def _version_in_force(on: dt.date, language: str) -> sa.FromClause:
     """What the terms of a contract say that are in force on a day; before their first day, what they will say then.
 
     The same choice as `app.operations.terms_in_force` makes for one contract.
@@ -229,13 +222,13 @@ def _version_in_force(on: dt.date, language: str) -> sa.Lateral:
     return _version(language, ContractVersion.contract_id == Contract.id, is_begun)
 
 
-def _version_of_invoice(language: str) -> sa.Lateral:
+def _version_of_invoice(language: str) -> sa.FromClause:
     """What the terms say that an invoice was issued under."""
     is_of_contract = ContractVersion.contract_id == Invoice.contract_id
     return _version(language, is_of_contract, ContractVersion.number == Invoice.terms_version)
 
 
-def _version(language: str, *conditions: sa.ColumnElement[bool]) -> sa.Lateral:
+def _version(language: str, *conditions: sa.ColumnElement[bool]) -> sa.FromClause:
     """The last version that fits. The limit keeps the database from taking the terms apart anew for every line."""
     columns = (
         ContractVersion.number.label("terms_version"),
@@ -247,19 +240,19 @@ def _version(language: str, *conditions: sa.ColumnElement[bool]) -> sa.Lateral:
     return query.limit(1).lateral("version")
 
 
-def _contracts(columns: Iterable[Any], version: sa.Lateral, principal: Principal, wanted: Wanted) -> sa.Select[Any]:
+def _contracts(columns: Iterable[Any], version: sa.FromClause, principal: Principal, wanted: Wanted) -> sa.Select[Any]:
     query = sa.select(*columns).select_from(Contract).join(version, sa.true())
     query = _within(query, Contract.effective_from, Contract.effective_to, wanted)
     return _chosen(query, version, principal, wanted).order_by(Contract.created_at, Contract.id)
 
 
-def _invoices(columns: Iterable[Any], version: sa.Lateral, principal: Principal, wanted: Wanted) -> sa.Select[Any]:
+def _invoices(columns: Iterable[Any], version: sa.FromClause, principal: Principal, wanted: Wanted) -> sa.Select[Any]:
     query = sa.select(*columns).select_from(Invoice).join(Contract).join(version, sa.true())
     query = _within(query, Invoice.issued_on, Invoice.issued_on, wanted)
     return _chosen(query, version, principal, wanted).order_by(Invoice.issued_on, Invoice.id)
 
 
-def _chosen(query: sa.Select[Any], version: sa.Lateral, principal: Principal, wanted: Wanted) -> sa.Select[Any]:
+def _chosen(query: sa.Select[Any], version: sa.FromClause, principal: Principal, wanted: Wanted) -> sa.Select[Any]:
     """Of the contracts that the asker may read those that are wanted."""
     query = query.where(Contract.id.in_(visible_contracts(principal).with_only_columns(Contract.id)))
     if wanted.state is not None:
@@ -306,7 +299,7 @@ def _facts(language: str) -> dict[str, sa.ColumnElement[Any]]:
     }
 
 
-def _shared(version: sa.Lateral) -> dict[str, Any]:
+def _shared(version: sa.FromClause) -> dict[str, Any]:
     """What is of the contract and its terms, by the names of columns."""
     return dict(version.c.items()) | {"number": Contract.number, "state": Contract.state}
 

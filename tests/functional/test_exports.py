@@ -38,7 +38,7 @@ from app.models import (
     User,
 )
 from app.operations import export_files, export_rows
-from app.operations.export_columns import COLUMNS, Column, Kind, Sheet
+from app.operations.export_columns import COLUMNS, Kind, Sheet
 from app.operations.export_files import write_csv, write_xlsx
 from app.operations.export_rows import Wanted
 from app.permissions import Permission
@@ -379,7 +379,7 @@ def test_the_byte_order_mark_is_there_if_wanted(session: Session, client_as: As,
     assert answer.headers["Content-Disposition"] == "attachment; filename=contracts-2026-11-20.csv"
 
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=20)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 
 
 @given(texts=st.lists(TEXTS, min_size=len(COLUMNS[Sheet.INVOICES]), max_size=len(COLUMNS[Sheet.INVOICES])))
@@ -458,7 +458,7 @@ def test_every_column_has_its_place(session: Session) -> None:
             assert {len(row) for row in rows} == {len(columns)}
             assert all(value is not None for row in rows for value in row)
         assert len({column.name for column in columns}) == len(columns)
-        assert all(isinstance(column, Column) and column.zh and column.en for column in columns)
+        assert all(column.zh and column.en for column in columns)
 
 
 # -- the pages --------------------------------------------------------------------------------------------------------
