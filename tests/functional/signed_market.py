@@ -42,7 +42,7 @@ def key(party: Party) -> bytes:
     return demo_key(authority(), party, PASSPHRASE, now=NOON)
 
 
-def contract_to_sign(**changes: Any) -> Contract:
+def contract_to_sign(*, created_at: dt.datetime = NOON, **changes: Any) -> Contract:
     """An agreed contract with the standard terms of its proposal: ten lots in each of eight quarters from 2027-Q1."""
     proposal = make.AgreedProposalFactory()
     terms = replace(terms_of(proposal, affiliates={}), **changes)
@@ -55,7 +55,7 @@ def contract_to_sign(**changes: Any) -> Contract:
         number=contract_number(proposal.id),
         terms=document,
         terms_hash=terms_hash(terms),
-        created_at=NOON,
+        created_at=created_at,
     )
     return contract
 

@@ -20,6 +20,7 @@ from app.config import Config, ConfigError
 from app.db import db
 from app.embedded_postgres import EmbeddedPostgres
 from app.errors import Conflict, Forbidden, NotFound
+from app.jobs.effects import advance_contracts
 from app.models import (
     Contract,
     ContractDocument,
@@ -701,3 +702,18 @@ def test_in_a_demonstration_each_side_has_a_key(
         app.config["CHANGDAN"] = usual
     db.session.refresh(contract)
     assert contract.state == "signed"
+
+
+def test_the_job_prints_brings_into_force_and_ends(
+    app: Application, postgres: EmbeddedPostgres, worker_name: str
+) -> None:
+    with standing_application(app, postgres, worker_name):
+        waiting, signed = contract_to_sign(), contract_to_sign()
+        for side in ("seller", "buyer"):
+            sign_for(signed, side)
+        late = contract_to_sign(created_at=NOON - 14 * DAY)
+        db.session.commit()
+        assert advance_contracts(now=NOON) == {"printed": 2, "effective": 1, "lapsed": 1, "amendments_expired": 0}
+        assert not any(advance_contracts(now=NOON).values())
+        states = [db.session.get_one(Contract, one.id, populate_existing=True).state for one in (waiting, signed, late)]
+        assert states == ["agreed", "effective", "lapsed"]
