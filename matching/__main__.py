@@ -15,6 +15,7 @@ from market.errors import BadInput, MarketError
 
 from .answer_files import read_answer, refuse_other_content, write_answer
 from .csv_tables import MOST_FAULTS
+from .fan_out import spread
 from .snapshot_files import read_snapshot, unread_files
 from .verification import verify
 
@@ -42,6 +43,8 @@ def _clear(arguments: list[str]) -> int:
     parser.add_argument("snapshot", type=Path, metavar="SNAPSHOT_DIR", help="folder to read")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; replaced if an answer")
     parser.add_argument("--quiet", action="store_true", help="no summary and no progress")
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the sub-markets (default 1)")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="the Dask scheduler whose workers share the sub-markets")
     options = parser.parse_args(arguments)
     began = time.perf_counter()
     try:
@@ -49,7 +52,8 @@ def _clear(arguments: list[str]) -> int:
         snapshot = read_snapshot(options.snapshot)
         for name in unread_files(options.snapshot):
             _tell(f"{name}: not a file of a snapshot, it was not read")
-        answer = _cleared(snapshot, quiet=options.quiet)
+        with spread(workers=options.workers, cluster=options.cluster):
+            answer = _cleared(snapshot, quiet=options.quiet)
         write_answer(answer, snapshot, options.out)
     except (MarketError, OSError) as refusal:
         return _refused(refusal)

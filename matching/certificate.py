@@ -49,7 +49,7 @@ def check(
     known = tuple(prices)
     findings = []
     for products in sub_markets(snapshot):
-        market = build(snapshot, products)
+        market = build(snapshot.of_products(products))
         mine = [contract for contract in contracts if contract.product in products]
         findings.append(check_market(market, mine, read_duals(market, find_lanes(market), known), uncertified))
     return merge(findings, uncertified)

@@ -14,6 +14,7 @@ import numpy as np
 
 from .clearing import Cleared, clear
 from .engine import Engine, Face, Point, WarmEngine
+from .fan_out import at_once, fan_out
 from .graph import sub_markets
 from .lanes import find_lanes
 from .pricing import TIE, Values, best_candidates
@@ -45,18 +46,33 @@ def criticality(
     A firm in several sub-markets is told once in each. `progress` is called with each firm's name; `owner` gives the
     firm behind a name, where a firm bears several.
     """
+    heard = progress if at_once() == 1 else None  # what hears cannot go to another process
+    markets = [snapshot.of_products(products) for products in sub_markets(snapshot)]
     found = []
-    for products in sub_markets(snapshot):
-        market = build(snapshot, products)
-        cleared = clear(market, find_lanes(market), engine)
-        before = _volumes(cleared.program, _greatest_volume(cleared.program, cleared.program.face, cleared.point))
-        owners = [name if owner is None else owner(name) for name in market.firms]
-        for firm in _largest(market, owners, count):
-            if progress is not None:
-                progress(firm)
-            found.append(_missed(cleared, firm, [at for at, name in enumerate(owners) if name == firm], before))
+    for missed in fan_out(_of_market, [(market, count, engine, heard, owner) for market in markets]):
+        found += missed
     found.sort(key=lambda missed: (-missed.welfare_lost, missed.firm))
     return found[:count]
+
+
+def _of_market(
+    snapshot: Snapshot,
+    count: int,
+    engine: type[Engine],
+    progress: Callable[[str], None] | None,
+    owner: Callable[[str], str] | None,
+) -> list[Criticality]:
+    """The largest firms of one sub-market."""
+    market = build(snapshot)
+    cleared = clear(market, find_lanes(market), engine)
+    before = _volumes(cleared.program, _greatest_volume(cleared.program, cleared.program.face, cleared.point))
+    owners = [name if owner is None else owner(name) for name in market.firms]
+    found = []
+    for firm in _largest(market, owners, count):
+        if progress is not None:
+            progress(firm)
+        found.append(_missed(cleared, firm, [at for at, name in enumerate(owners) if name == firm], before))
+    return found
 
 
 def _largest(market: Market, owners: Sequence[str], count: int) -> list[str]:

@@ -6,7 +6,7 @@ import resource
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import networkx as nx
@@ -21,6 +21,7 @@ from .clearing import Cleared, clear
 from .engine import Engine, WarmEngine
 from .explain import results
 from .fairness import settle
+from .fan_out import at_once, fan_out
 from .graph import sub_markets
 from .lanes import Lanes, find_lanes
 from .locking import locked_contracts
@@ -36,7 +37,7 @@ Progress = Callable[[str, int, float], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """The answer of one sub-market."""
+    """The answer of one sub-market; `seconds` by phase and `peak_memory` (MB) of the process that cleared it."""
 
     contracts: list[Contract]
     results: list[OfferResult]
@@ -44,6 +45,8 @@ class _Part:
     finding: proof.Finding
     bound: float
     rounds: int
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_memory: float = 0.0
 
 
 def run(
@@ -55,16 +58,11 @@ def run(
     """Clear a snapshot.
 
     `limits` bound the search for which offers with block terms to take, in each sub-market.
-    `progress` is called with (phase, round of the solver, share of the work done 0..1) and may raise to stop.
+    `progress` is called with (phase, round of the solver, share of the work done 0..1) and may raise to stop; where
+    sub-markets are spread over processes (see `fan_out`), only after each of them.
     :raises engine.SolverFailed: the solver gave no optimum.
     """
-    report = progress or _unheard
-    seconds: dict[str, float] = defaultdict(float)
-    parts = []
-    markets = sub_markets(snapshot)
-    for done, products in enumerate(markets):
-        clock = _Clock(seconds, report, done / len(markets), 1 / len(markets))
-        parts.append(_sub_market(snapshot, products, engine, limits, clock))
+    parts = _parts([snapshot.of_products(products) for products in sub_markets(snapshot)], progress, engine, limits)
     contracts = _bundled(snapshot, [contract for part in parts for contract in part.contracts])
     blocks = sorted(block_offers(snapshot))
     certificate = proof.merge([part.finding for part in parts], blocks)
@@ -72,31 +70,50 @@ def run(
         contracts=tuple(contracts),
         results=tuple(sorted((r for part in parts for r in part.results), key=lambda result: result.offer)),
         prices=tuple(sorted((p for part in parts for p in part.prices), key=lambda p: (p.kind, p.subject, p.position))),
-        certificate=_completed(certificate, parts, seconds),
+        certificate=_completed(certificate, parts),
     )
+
+
+def _parts(
+    markets: Sequence[Snapshot], progress: Progress | None, engine: type[Engine], limits: SearchLimits
+) -> list[_Part]:
+    """The sub-markets cleared, in their order: here one after the other, or wherever work is spread to."""
+    report, share = progress or _unheard, 1 / max(len(markets), 1)
+    if at_once() == 1:
+        return [
+            _sub_market(market, engine, limits, _Clock(report, done * share, share))
+            for done, market in enumerate(markets)
+        ]
+    alone = _Clock(_unheard, 0.0, 1.0)
+    parts = []
+    for part in fan_out(_sub_market, [(market, engine, limits, alone) for market in markets]):
+        parts.append(part)
+        report(PHASES[-1], part.rounds, len(parts) * share)
+    return parts
 
 
 def _unheard(_phase: str, _rounds: int, _share: float) -> None:
     """Progress that nobody asked for."""
 
 
-def _completed(certificate: Certificate, parts: Sequence[_Part], seconds: dict[str, float]) -> Certificate:
+def _completed(certificate: Certificate, parts: Sequence[_Part]) -> Certificate:
     divisible = sum(part.bound for part in parts)
     lost = Decimal(repr(divisible - float(certificate.welfare))).quantize(Decimal("0.01"))
     return replace(
         certificate,
         rounding_loss=lost,
         rounds=sum(part.rounds for part in parts),
-        seconds={phase: round(seconds[phase], 3) for phase in PHASES if phase in seconds},
-        peak_memory=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        seconds={phase: round(sum(part.seconds.get(phase, 0.0) for part in parts), 3) for phase in PHASES},
+        peak_memory=max((part.peak_memory for part in parts), default=0.0),
     )
 
 
 class _Clock:
     """Time by phase, and progress between `start` and `start + share` of the whole."""
 
-    def __init__(self, seconds: dict[str, float], report: Progress, start: float, share: float) -> None:
-        self.seconds, self.report, self.start, self.share = seconds, report, start, share
+    def __init__(self, report: Progress, start: float, share: float) -> None:
+        self.report, self.start, self.share = report, start, share
+        self.seconds: dict[str, float] = defaultdict(float)
         self.since, self.rounds = time.perf_counter(), 0
 
     def finished(self, phase: str) -> None:
@@ -125,10 +142,10 @@ class _Cleared:
     rounds: int
 
 
-def _sub_market(
-    snapshot: Snapshot, products: frozenset[str], engine: type[Engine], limits: SearchLimits, clock: _Clock
-) -> _Part:
-    market = build(snapshot, products)
+def _sub_market(snapshot: Snapshot, engine: type[Engine], limits: SearchLimits, clock: _Clock) -> _Part:
+    """Everything about one sub-market, by itself; it may run in another process or on another machine."""
+    clock.since = time.perf_counter()
+    market = build(snapshot)
     lanes = find_lanes(market)
     clock.finished("lanes")
     start = clear(market, lanes, engine, clock.round)
@@ -145,7 +162,8 @@ def _sub_market(
         )
     )
     clock.finished("certificate")
-    return part
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return replace(part, seconds=dict(clock.seconds), peak_memory=round(memory, 1))
 
 
 def _contracted(start: Cleared, limits: SearchLimits, clock: _Clock) -> tuple[PriceRange, list[Contract]]:

@@ -6,7 +6,7 @@ A scenario is a changed copy of the snapshot, cleared like any other; `differenc
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -15,6 +15,8 @@ from market.errors import InvalidValue
 
 from .accounts import mean_price
 from .answer import PRICE_STEP, Answer
+from .fan_out import fan_out
+from .run import run
 from .snapshot import Corridor, Side, Snapshot
 
 
@@ -88,6 +90,11 @@ def _repriced(snapshot: Snapshot, labels: Collection[str], moved: Callable[[Deci
 def with_quota(snapshot: Snapshot, quota: Corridor) -> Snapshot:
     """The market with one more quota."""
     return replace(snapshot, corridors=(*snapshot.corridors, quota))
+
+
+def clear_all(scenarios: Sequence[Snapshot]) -> list[Answer]:
+    """The answer of each scenario, in their order; they are spread over workers where there are some (`fan_out`)."""
+    return list(fan_out(run, [(scenario,) for scenario in scenarios]))
 
 
 def _known(snapshot: Snapshot, label: str | Collection[str]) -> frozenset[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -210,6 +210,24 @@ class Snapshot:
     def lot(self, product: str) -> Decimal:
         """Size of one lot, in units of the product."""
         return next(grade.lot for grade in self.grades if grade.product == product)
+
+    def of_products(self, products: frozenset[str]) -> Snapshot:
+        """What of the snapshot is about some products, which no conversion, group or commitment ties to others."""
+        offers = tuple(offer for offer in self.offers if offer.product in products)
+        conversions = tuple(conversion for conversion in self.conversions if conversion.product in products)
+        labels = {offer.offer for offer in offers} | {conversion.conversion for conversion in conversions}
+        known = products | {ANY_PRODUCT}
+        return replace(
+            self,
+            grades=tuple(grade for grade in self.grades if grade.product in products),
+            offers=offers,
+            conversions=conversions,
+            freight={key: cost for key, cost in self.freight.items() if key[0] in known},
+            corridors=tuple(corridor for corridor in self.corridors if corridor.product in products),
+            ceilings=tuple(ceiling for ceiling in self.ceilings if ceiling.product in products),
+            origin_rules=tuple(rule for rule in self.origin_rules if rule.product in products),
+            commitments=tuple(c for c in self.commitments if {c.sell, c.buy} <= labels),
+        )
 
     def digest(self) -> str:
         """SHA-256 over the content; the order of rows does not change it."""
