@@ -38,7 +38,6 @@ PLACES: Mapping[str, tuple[tuple[str, str, Permission], ...]] = {
 GROUPS: Mapping[str, LazyString] = {
     "run": lazy_gettext("Runs"),
     "proposal": lazy_gettext("Proposals"),
-    "counter": lazy_gettext("Counter-offers"),
     "message": lazy_gettext("Messages"),
     "contract": lazy_gettext("Contracts"),
     "amendment": lazy_gettext("Amendments"),

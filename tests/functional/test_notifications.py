@@ -17,6 +17,7 @@ from app.embedded_postgres import EmbeddedPostgres
 from app.models import Language, Mail, Notification, User, WebhookEndpoint
 from app.operations.topics import TOPICS
 from app.transaction import Application
+from app.web.notifications import GROUPS
 from tests import factories as make
 
 from .leaving import House, house
@@ -285,3 +286,7 @@ def test_a_failing_webhook_leads_its_administrator_to_it(home: House, browse: Br
     assert f"A webhook endpoint is disabled: {receiver.url}" in page
     addresses = re.findall(r'action="(/notifications/[0-9a-f-]+/open)"', page)
     assert f"/webhooks/{endpoint.id}" in {browser.post(address).location for address in addresses}
+
+
+def test_every_group_of_topics_has_a_name() -> None:
+    assert {topic.group for topic in TOPICS.values()} == GROUPS.keys()
