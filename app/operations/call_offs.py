@@ -97,6 +97,12 @@ def hold(session: Session, contract: Contract) -> None:
     session.scalars(query.execution_options(populate_existing=True)).one()
 
 
+def next_number(session: Session, contract: Contract) -> int:
+    """The number of the next call-off of a contract, which is locked."""
+    highest = sa.select(sa.func.max(CallOff.number)).where(CallOff.contract_id == contract.id)
+    return (session.scalar(highest) or 0) + 1
+
+
 def expect_effective(contract: Contract) -> None:
     """:raises Conflict: the contract is not in force, or suspended."""
     if contract.state != "effective":

@@ -19,6 +19,7 @@ from contracts.clauses import NominationCalendar
 from contracts.nomination import NominationRefused, Zone, check_nomination, firm_from, zone
 from contracts.schedule import CallOffRefused, check_call_off
 from contracts.state import Actor, Guard, Subject
+from contracts.terms import Terms
 from contracts.wording import Text
 from market.periods import Period
 
@@ -60,21 +61,11 @@ def call(
     call_offs.expect_effective(contract)
     terms = call_offs.terms_of_month(session, contract=contract, month=month)
     agreed = quantities.agreed_terms(session, contract=contract)
-    period = quantities.period_of(agreed.schedule, Period.parse(month))
-    if period is None:
-        first, last = agreed.first_period, agreed.last_period
-        raise Refused(
-            Text(
-                f"{month} 不在合同交付计划内；应为 {first} 至 {last} 中的月份",
-                f"{month} is not in the contract's schedule; expected a month of {first} to {last}",
-            ),
-            field="month",
-        )
+    period = _line_of(agreed, month)
     quantities.write_limits(session, contract=contract, terms=agreed)
-    others = sa.select(sa.func.coalesce(sa.func.max(CallOff.number), 0)).where(CallOff.contract_id == contract.id)
     call_off = CallOff(
         contract=contract,
-        number=int(session.scalar(others) or 0) + 1,
+        number=call_offs.next_number(session, contract),
         period=str(period),
         month=month,
         state=row.to_state,
@@ -163,6 +154,21 @@ def cancel(
     call_offs.move(session, call_off, "cancel", acting_as=side, principal=principal, guards=guards, note=note, now=now)
     session.flush()
     return call_off
+
+
+def _line_of(terms: Terms, month: str) -> Period:
+    """The line of the schedule that holds a month."""
+    period = quantities.period_of(terms.schedule, Period.parse(month))
+    if period is None:
+        first, last = terms.first_period, terms.last_period
+        raise Refused(
+            Text(
+                f"{month} 不在合同交付计划内；应为 {first} 至 {last} 中的月份",
+                f"{month} is not in the contract's schedule; expected a month of {first} to {last}",
+            ),
+            field="month",
+        )
+    return period
 
 
 def _nominate(

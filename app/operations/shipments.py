@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.auth import SYSTEM, Principal
@@ -118,20 +117,7 @@ def ship(
     moves.allowed(Subject.CALL_OFF, call_off.state, "ship", side, SHIPPING, rule_version=contract.rule_version)
     call_offs.expect_effective(contract)
     confirmed = call_off.confirmed_lots or 0
-    if not 1 <= lots <= confirmed:
-        raise Refused(
-            Text(
-                f"{lots} 批；应为 1 至已确认的 {confirmed} 批",
-                f"{lots} lots; expected 1 to the {confirmed} that are confirmed",
-            ),
-            field="lots",
-        )
-    last = min(day_of(now), call_offs.terms_of_month(session, contract=contract, month=call_off.month).long_stop)
-    if shipped_on > last:
-        raise Refused(
-            Text(f"发运日 {shipped_on}；应不晚于 {last}", f"shipped on {shipped_on}; expected {last} or before"),
-            field="shipped_on",
-        )
+    _check_shipment(session, call_off, lots, shipped_on, today=day_of(now))
     if lots < confirmed:
         _split(session, call_off, confirmed - lots, side=side, principal=principal, now=now)
     call_off.shipped_lots = lots
@@ -204,15 +190,33 @@ def _lock(session: Session, principal: Principal, call_off_id: uuid.UUID, now: d
     return call_off, side
 
 
+def _check_shipment(session: Session, call_off: CallOff, lots: int, shipped_on: dt.date, *, today: dt.date) -> None:
+    """Not more than is confirmed, and on a day that is neither to come nor after the long stop."""
+    confirmed = call_off.confirmed_lots or 0
+    if not 1 <= lots <= confirmed:
+        raise Refused(
+            Text(
+                f"{lots} 批；应为 1 至已确认的 {confirmed} 批",
+                f"{lots} lots; expected 1 to the {confirmed} that are confirmed",
+            ),
+            field="lots",
+        )
+    last = min(today, call_offs.terms_of_month(session, contract=call_off.contract, month=call_off.month).long_stop)
+    if shipped_on > last:
+        raise Refused(
+            Text(f"发运日 {shipped_on}；应不晚于 {last}", f"shipped on {shipped_on}; expected {last} or before"),
+            field="shipped_on",
+        )
+
+
 def _split(
     session: Session, call_off: CallOff, lots: int, *, side: Actor, principal: Principal, now: dt.datetime
 ) -> CallOff:
     """Take the confirmed lots that are not shipped yet out of a call-off, into one of their own."""
     row = moves.allowed(Subject.CALL_OFF, None, "split", side, SHIPPING, rule_version=call_off.contract.rule_version)
-    numbers = sa.select(sa.func.max(CallOff.number)).where(CallOff.contract_id == call_off.contract_id)
     rest = CallOff(
         contract=call_off.contract,
-        number=session.scalars(numbers).one() + 1,
+        number=call_offs.next_number(session, call_off.contract),
         period=call_off.period,
         month=call_off.month,
         state=row.to_state,
