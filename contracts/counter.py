@@ -66,6 +66,9 @@ NUMBERS: tuple[Number, ...] = (
         "/force_majeure/exit_days", Text("不可抗力退出期", "Force majeure: days until either may leave"), Measure.DAYS
     ),
 )
+LONGEST = {Measure.DAYS: 730, Measure.YEARS: 30}
+"""No date of a contract is computed further ahead than this."""
+
 POINTERS: tuple[str, ...] = tuple(number.pointer for number in NUMBERS)
 
 _OTHERS: tuple[tuple[str, Text, Measure], ...] = (
@@ -174,7 +177,7 @@ def _line(line: ScheduleLine, lines: Mapping[Period, ScheduleLine]) -> ScheduleL
 
 def _outside_window(base: Terms, changes: Changes) -> Iterator[Finding]:
     window = {line.period for line in base.schedule}
-    for period in sorted(changes.lots.keys() - window):
+    for period in sorted(changes.lots.keys() - window, key=str):  # of other kinds, perhaps
         first, last = base.first_period, base.last_period
         inside = Text(f"{first} 至 {last} 之内的期间", f"a period of the window, {first} to {last}")
         yield Finding(f"/schedule/{period}", str(period), inside)
@@ -204,6 +207,10 @@ def value_at(terms: Terms, pointer: str) -> Any:
 def _with_number(terms: Terms, pointer: str, value: Decimal) -> Terms:
     clause, name = pointer[1:].split("/")
     is_count = isinstance(value_at(terms, pointer), int)
+    longest = next((LONGEST.get(number.measure) for number in NUMBERS if number.pointer == pointer), None)
+    if longest is not None and value > longest:
+        most = Text(f"不超过 {longest}", f"at most {longest}")
+        raise CounterRefused([Finding(pointer, decimal_text(value), most)])
     if is_count and value != value.to_integral_value():
         raise CounterRefused([Finding(pointer, decimal_text(value), Text("整数", "a whole number"))])
     part = replace(getattr(terms, clause), **{name: int(value) if is_count else value})

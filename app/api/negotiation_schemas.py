@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import marshmallow as ma
@@ -11,6 +12,7 @@ from app.models import Side, VersionState
 from app.models.negotiation import LONGEST_MESSAGE
 from app.operations.counters import Offered
 from app.operations.proposal_versions import VersionView
+from contracts.canonical import read_json
 from contracts.counter import POINTERS, Changes, Difference, Measure, price_from
 from market.periods import Period
 
@@ -159,7 +161,8 @@ def changes_of(asked: dict[str, Any]) -> Changes:
     :raises market.errors.MarketError: a period or a price cannot be read; the fault names the place.
     """
     return Changes(
-        price=None if asked["price"] is None else price_from(asked["price"]),
+        # Read as text once more: numbers with a fraction, and what is no number at all, are refused there.
+        price=None if asked["price"] is None else price_from(read_json(json.dumps(asked["price"]))),
         lots={Period.parse(line["period"]): line["lots"] for line in asked["schedule"]},
         numbers=asked["numbers"],
     )
