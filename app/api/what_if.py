@@ -26,7 +26,7 @@ blueprint = ApiBlueprint("what_if", __name__, path="", description="What-if on a
 KINDS = ("without_firm", "capacity", "quota", "price", "without_limit")
 
 
-class ChangeSchema(ma.Schema):
+class WhatIfChangeSchema(ma.Schema):
     """One change of the copy. Which fields a kind takes: see each."""
 
     kind = ma.fields.String(required=True, validate=ma.validate.OneOf(KINDS))
@@ -44,10 +44,10 @@ class ChangeSchema(ma.Schema):
     limit_kind = ma.fields.String(validate=ma.validate.OneOf(("corridor", "origin", "ceiling")))
 
 
-class ScenarioSchema(ma.Schema):
+class WhatIfScenarioSchema(ma.Schema):
     title = Text(required=True, most=200)
     changes = ma.fields.List(
-        ma.fields.Nested(ChangeSchema), required=True, validate=ma.validate.Length(1, what_if.MOST_CHANGES)
+        ma.fields.Nested(WhatIfChangeSchema), required=True, validate=ma.validate.Length(1, what_if.MOST_CHANGES)
     )
 
 
@@ -85,7 +85,7 @@ class WhatIfArguments(PageArguments):
 @blueprint.post("/runs/<uuid:run_id>/what-ifs")
 @requires(Permission.WHAT_IF_RUN)
 @idempotent
-@blueprint.arguments(ScenarioSchema)
+@blueprint.arguments(WhatIfScenarioSchema)
 @refuses(blueprint, 404, 409, 422)
 @blueprint.response(201, WhatIfLineSchema)
 def ask(values: dict[str, Any], run_id: uuid.UUID) -> Any:

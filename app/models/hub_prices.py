@@ -46,8 +46,8 @@ class PricePublication(Model):
 
 
 class PublishedPrice(Model):
-    """What one more unit of a grade fetches ex works in a region in a period, CNY per unit; without a region the mean
-    over all regions, weighted by what they sell. `firms` stand behind it: never fewer than five."""
+    """The mean locked price ex works of a grade in a region in a period, weighted by volume, CNY per unit; without a
+    region that over all of them. `firms` stand behind it: never fewer than five."""
 
     __tablename__ = "published_price"
     __table_args__ = (

@@ -1,9 +1,10 @@
 """Prices of a run by hub, and which of them may be published: staff publish them as the round's reference prices.
 
-A hub is a product's grade in a region; its price in a period is what one more unit would fetch there ex works. Beside
-the hubs stands the mean over all regions, weighted by what they sell. As with every figure of the rounds, five firms at
-least must stand behind it and the largest two of each side may make up 85 % at most. What is published is kept as it
-was: later changes to firms or proposals do not change it.
+A hub is a product's grade in a region; its price in a period is the mean of the locked prices ex works at which it
+sells then, weighted by volume. The shadow prices of single periods are no such price: contracts fix their mean over a
+window, and how it is spread over the periods of the window means nothing. Beside the hubs stands the mean over all
+regions. As with every figure of the rounds, five firms at least must stand behind it and the largest two of each side
+may make up 85 % at most. What is published is kept as it was: later changes to firms or proposals do not change it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -30,8 +31,6 @@ from app.models import (
     RoundKind,
     Run,
     RunState,
-    ShadowPrice,
-    ShadowPriceKind,
     Site,
     SubjectKind,
 )
@@ -59,7 +58,7 @@ Hub = tuple[str, str, str | None]  # product, grade, region; no region: all of t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubPrice:
-    """CNY per unit ex works in one period; `firms` traded there in the run, and may be none."""
+    """CNY per unit ex works in one period; `firms` trade there by the run's proposals."""
 
     product: str
     grade: str
@@ -72,67 +71,41 @@ class HubPrice:
 
 def hub_table(session: Session, *, run: Run) -> list[HubPrice]:
     """The prices of a run by product, grade, region (all of them first) and period."""
-    query = sa.select(ShadowPrice.subject, ShadowPrice.period, ShadowPrice.value).where(
-        ShadowPrice.run_id == run.id, ShadowPrice.subject_kind == ShadowPriceKind.HUB, ShadowPrice.period.is_not(None)
-    )
-    prices: dict[tuple[Hub, str], Decimal] = {}
-    for subject, period, value in session.execute(query.order_by(ShadowPrice.id)):
-        product, grade, region = subject.split("/")
-        prices[(product, grade, region), period] = value
-    tallies = _tallies(session, run, prices)
-    found = [_line(hub, period, price, tallies.get((hub, period))) for (hub, period), price in prices.items()]
-    for (hub, period), tally in tallies.items():
-        if hub[2] is None:
-            found.append(_line(hub, period, (tally.value / tally.volume).quantize(PRICE_STEP), tally))
+    found = [
+        HubPrice(
+            product=product,
+            grade=grade,
+            region=region,
+            period=period,
+            price=(tally.value / tally.volume).quantize(PRICE_STEP),
+            firms=tally.firms,
+            may_be_published=tally.may_be_published,
+        )
+        for ((product, grade, region), period), tally in _tallies(session, run).items()
+    ]
     return sorted(found, key=lambda one: (one.product, one.grade, one.region or "", one.period))
 
 
-def _line(hub: Hub, period: str, price: Decimal, tally: Tally | None) -> HubPrice:
-    return HubPrice(
-        product=hub[0],
-        grade=hub[1],
-        region=hub[2],
-        period=period,
-        price=price,
-        firms=0 if tally is None else tally.firms,
-        may_be_published=tally is not None and tally.may_be_published,
+def _tallies(session: Session, run: Run) -> dict[tuple[Hub, str], Tally]:
+    """Who trades how much at which prices at each hub and period by the run's proposals, and over all regions."""
+    key = (
+        *(Offer.product_code, Offer.grade_code, Site.region_code, Proposal.first_period, Proposal.last_period),
+        *(Proposal.seller_firm_id, Proposal.buyer_firm_id),
     )
-
-
-def _tallies(session: Session, run: Run, prices: Mapping[tuple[Hub, str], Decimal]) -> dict[tuple[Hub, str], Tally]:
-    """Who trades how much at each hub and period by the run's proposals, and over all regions, at the hubs' prices."""
     query = (
-        sa.select(
-            Offer.product_code,
-            Offer.grade_code,
-            Site.region_code,
-            Proposal.first_period,
-            Proposal.last_period,
-            Proposal.seller_firm_id,
-            Proposal.buyer_firm_id,
-            sa.func.sum(Proposal.rate),
-        )
+        sa.select(*key, sa.func.sum(Proposal.rate), sa.func.sum(Proposal.rate * Proposal.price_ex_works))
         .join(Offer, Offer.id == Proposal.sell_offer_id)
         .join(Site, Site.id == Offer.site_id)
         .where(Proposal.run_id == run.id)
-        .group_by(
-            Offer.product_code,
-            Offer.grade_code,
-            Site.region_code,
-            Proposal.first_period,
-            Proposal.last_period,
-            Proposal.seller_firm_id,
-            Proposal.buyer_firm_id,
-        )
+        .group_by(*key)
+        .order_by(*key)
     )
     labels, group = run.round.horizon.labels(), topmost_parents(session)
     tallies: dict[tuple[Hub, str], Tally] = defaultdict(Tally)
-    for product, grade, region, first, last, seller, buyer, lots in session.execute(query):
+    for product, grade, region, first, last, seller, buyer, lots, value in session.execute(query):
         for period in labels[labels.index(first) : labels.index(last) + 1]:
-            price = prices.get(((product, grade, region), period))
-            if price is not None:
-                for hub in ((product, grade, region), (product, grade, None)):
-                    tallies[hub, period].add(group[seller], group[buyer], int(lots), lots * price)
+            for hub in ((product, grade, region), (product, grade, None)):
+                tallies[hub, period].add(group[seller], group[buyer], int(lots), Decimal(value))
     return tallies
 
 
@@ -173,7 +146,7 @@ def publish(session: Session, *, principal: Principal, run_id: uuid.UUID, now: d
     rows = (
         (
             *(made.id, made.round_id, one.product, one.grade, one.region, one.period),
-            *(one.price.quantize(PRICE_STEP), one.firms),
+            *(one.price, one.firms),
         )
         for one in lines
     )

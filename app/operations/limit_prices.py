@@ -42,9 +42,10 @@ class LimitPrice:
         return sum((price * self.moved[period] for period, price in self.prices.items()), Decimal(0)).quantize(CENT)
 
     @property
-    def dearest(self) -> tuple[str, Decimal]:
-        """The period in which one more unit would bring the most, and how much."""
-        return max(self.prices.items(), key=lambda one: (one[1], one[0]))
+    def widened(self) -> Decimal:
+        """CNY over the horizon that one unit more in every period would bring. The sum is told because how contracts'
+        windows spread it over single periods means nothing."""
+        return sum(self.prices.values(), Decimal(0))
 
 
 def limit_prices(session: Session, *, run: Run) -> list[LimitPrice]:

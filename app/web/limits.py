@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from flask import Blueprint, Flask, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import orm
 
@@ -200,7 +200,7 @@ class LimitForm:
 def _page(round_id: uuid.UUID, values: Mapping[str, str], errors: Mapping[str, str]) -> str:
     market_round = rounds.find_round(session(), principal=principal(), round_id=round_id)
     done = pages.latest_run(session(), principal=principal(), round_id=round_id, done=True)
-    products, regions = pages.products_by_code(session()), pages.all_regions(session())
+    products, regions = pages.products_by_code(session()), regions_by_code()
     return render_template(
         "limits.html",
         round=market_round,
@@ -251,9 +251,17 @@ def _limits(market_round: Round) -> dict[str, Sequence[Any]]:
     return found
 
 
+def regions_by_code() -> Mapping[str, Region]:
+    """All regions, read once for a page."""
+    if "regions" not in g:
+        g.regions = pages.all_regions(session())
+    known: Mapping[str, Region] = g.regions
+    return known
+
+
 def limit_name(one: LimitPrice) -> str:
     """What a limit that binds is about."""
-    regions = pages.all_regions(session())
+    regions = regions_by_code()
     end = named(regions.get(one.end or ""))
     if one.kind is ShadowPriceKind.CORRIDOR:
         return _("quota from %(begin)s to %(end)s", begin=named(regions.get(one.begin or "")), end=end)
@@ -263,15 +271,14 @@ def limit_name(one: LimitPrice) -> str:
 
 
 def cost_in_words(one: LimitPrice, market_round: Round) -> str:
-    """What a limit costs the market, in a sentence: at its shadow prices, and for one more unit."""
+    """What a limit costs the market, in two sentences: at its shadow prices, and for one unit more in every period."""
     average = one.cost / Decimal(market_round.period_count)
     cost = money_short(average)
-    dearest_in, dearest = one.dearest
     said = {
         PeriodKind.MONTH: _("This limit costs the market %(cost)s a month.", cost=cost),
         PeriodKind.QUARTER: _("This limit costs the market %(cost)s a quarter.", cost=cost),
         PeriodKind.YEAR: _("This limit costs the market %(cost)s a year.", cost=cost),
     }[market_round.period_kind]
-    value, period = price(dearest, one.product.unit), period_name(dearest_in)
-    more = _("One unit more would bring up to %(value)s (%(period)s).", value=value, period=period)
+    value = price(one.widened / market_round.period_count, one.product.unit)
+    more = _("One unit more in every period would bring %(value)s.", value=value)
     return f"{said} {more}"

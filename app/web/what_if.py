@@ -23,6 +23,7 @@ from app.operations.offer_faults import expected
 from app.permissions import Permission
 from app.web.formats import exact, language, named, quantity, share, signed_percent
 from app.web.labels import label_of
+from app.web.limits import regions_by_code
 from app.web.paging import page_of
 from app.web.texts import _
 
@@ -184,7 +185,7 @@ def _place(refusal: Refused | Conflict, changes: list[dict[str, Any]]) -> str:
 
 
 def _form(run: Run, values: Mapping[str, str], errors: Mapping[str, str]) -> str:
-    products, regions = pages.products_by_code(session()), pages.all_regions(session())
+    products, regions = pages.products_by_code(session()), regions_by_code()
     active = firms.visible_firms(principal()).where(Firm.active).order_by(Firm.name_en, Firm.id).limit(MOST_FIRMS)
     return render_template(
         "what_if_form.html",
@@ -214,7 +215,7 @@ def _limits_that_hold(run: Run) -> list[tuple[str, dict[str, Any]]]:
 
 def change_in_words(change: Mapping[str, Any]) -> str:
     """A change of the copy, said in the language of the page."""
-    products, regions = pages.products_by_code(session()), pages.all_regions(session())
+    products, regions = pages.products_by_code(session()), regions_by_code()
     firm_id = change.get("firm_id")
     known = pages.firms_by_id(session(), principal=principal(), firm_ids=[uuid.UUID(str(firm_id))] if firm_id else [])
     firm = named(next(iter(known.values()), None))
@@ -257,7 +258,7 @@ def _limit_in_words(change: Mapping[str, Any], product: str, firm: str, end: str
                 product=product,
             )
         case _other:
-            named_begin = named(pages.all_regions(session()).get(begin))
+            named_begin = named(regions_by_code().get(begin))
             text = _(
                 "without the quota from %(begin)s to %(end)s, %(product)s", begin=named_begin, end=end, product=product
             )
