@@ -111,21 +111,7 @@ def _statement(
 ) -> YearStatement:
     base = max(year.scheduled - year.excused, 0)
     obligation = math.ceil(Fraction(rule.share) * base)
-    steps = [
-        Text(
-            f"照付不议义务：（{year.scheduled:,} − 免除 {year.excused:,}）× {percent(rule.share)} = {obligation:,} 批",
-            f"obligation: ({year.scheduled:,} - {year.excused:,} excused) × "
-            f"{percent(rule.share)} = {obligation:,} lots",
-        ),
-        Text(f"已提 {year.taken:,} 批", f"taken: {year.taken:,} lots"),
-    ]
-    if year.undelivered:
-        steps.append(
-            Text(
-                f"已锁定而卖方未交 {year.undelivered:,} 批，视为已提",
-                f"called firm and not delivered, counted as taken: {year.undelivered:,} lots",
-            )
-        )
+    steps = _opening(rule, year, obligation)
     short = max(obligation - year.taken - year.undelivered, 0)
     beyond = max(year.taken - obligation, 0)
     used, carried = _use_carried(rule, year, short, carried, steps)
@@ -159,6 +145,26 @@ def _statement(
         carried=tuple(one for one in carried if one.open and one.year + rule.carry_forward_years > year.year),
         steps=tuple(steps),
     )
+
+
+def _opening(rule: TakeOrPay, year: YearTaken, obligation: int) -> list[Text]:
+    """The obligation, and what meets it."""
+    steps = [
+        Text(
+            f"照付不议义务：（{year.scheduled:,} − 免除 {year.excused:,}）× {percent(rule.share)} = {obligation:,} 批",
+            f"obligation: ({year.scheduled:,} - {year.excused:,} excused) × "
+            f"{percent(rule.share)} = {obligation:,} lots",
+        ),
+        Text(f"已提 {year.taken:,} 批", f"taken: {year.taken:,} lots"),
+    ]
+    if year.undelivered:
+        steps.append(
+            Text(
+                f"已锁定而卖方未交 {year.undelivered:,} 批，视为已提",
+                f"called firm and not delivered, counted as taken: {year.undelivered:,} lots",
+            )
+        )
+    return steps
 
 
 def _use_carried(

@@ -30,6 +30,7 @@ from app.models import (
 from app.operations import contracts, events
 from app.operations.outbox import tell
 from contracts.clauses import Payment
+from contracts.settlement import Invoice as Told
 from contracts.settlement import due_day
 from contracts.settlement_inputs import Inputs, Said, inputs_hash, inputs_text, settle
 from contracts.state import Actor
@@ -122,18 +123,7 @@ def write(
         inputs=json.loads(inputs_text(inputs)),
         inputs_hash=inputs_hash(inputs),
         created_at=now,
-        lines=[
-            InvoiceLine(
-                position=position,
-                name=LineName(line.name),
-                lots=line.lots,
-                to_date=line.to_date,
-                already=line.already,
-                net=line.net,
-                steps=[_plain(step) for step in line.steps],
-            )
-            for position, line in enumerate(told.lines, start=1)
-        ],
+        lines=_lines(told),
         consignments=[
             InvoiceConsignment(consignment_id=one.consignment_id, lots=one.lots, price=one.price, is_final=one.is_final)
             for one in consignments
@@ -143,6 +133,21 @@ def write(
     session.flush()
     _tell(session, contract, row, now)
     return row
+
+
+def _lines(told: Told) -> list[InvoiceLine]:
+    return [
+        InvoiceLine(
+            position=position,
+            name=LineName(line.name),
+            lots=line.lots,
+            to_date=line.to_date,
+            already=line.already,
+            net=line.net,
+            steps=[_plain(step) for step in line.steps],
+        )
+        for position, line in enumerate(told.lines, start=1)
+    ]
 
 
 def tell_once(

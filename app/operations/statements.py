@@ -155,7 +155,8 @@ def issue_years(session: Session, *, contract: Contract, now: dt.datetime) -> Ye
     taken: list[YearTaken] = []
     supplied: list[YearSupplied] = []
     inputs = None
-    for year in range(contract.effective_from.year, min(on.year - 1, contract.effective_to.year) + 1):
+    last = terms_in_force(session, contract=contract, on=on).last_period.last_day.year
+    for year in range(contract.effective_from.year, min(on.year - 1, last) + 1):
         terms = terms_in_force(session, contract=contract, on=dt.date(year, 12, 31))
         if terms.take_or_pay is None and terms.supply_or_pay is None:
             continue

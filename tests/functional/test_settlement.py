@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 
@@ -10,13 +13,34 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.models import FixingKind, Invoice, InvoiceKind, InvoiceLine, Payment, YearStatement
+from app.db import db
+from app.embedded_postgres import EmbeddedPostgres
+from app.jobs.settlement import issue_all
+from app.jobs.transactions import in_transaction
+from app.models import (
+    Claim,
+    FixingKind,
+    ForceMajeure,
+    ForceMajeureNotice,
+    Invoice,
+    InvoiceKind,
+    InvoiceLine,
+    Outbox,
+    Payment,
+    Penalty,
+    YearStatement,
+)
+from app.operations import invoicing
 from app.operations.replay import replay
+from app.settlement_commands import issue as issue_command
+from app.settlement_commands import run_replay
+from app.transaction import Application
 from contracts.fixings import QuotationPeriod
 from contracts.working import total
 from tests.functional.refusals import violates
 
-from .settlement_market import FORMULA, Deal, deal, fixed, load_june, record
+from .night_market import standing_application
+from .settlement_market import FORMULA, Deal, deal, fixed, load_june, noon, record
 
 
 def money(row: Invoice) -> tuple[Decimal, Decimal, Decimal]:
@@ -319,3 +343,103 @@ def test_no_more_is_paid_than_asked(session: Session) -> None:
     with violates("ck_payment_within_invoice"), session.begin_nested():
         session.add(Payment(invoice_id=row.id, amount=Decimal(1), paid_on=row.issued_on, recorded_by="buyer"))
         session.flush()
+
+
+def test_days_of_the_sellers_force_majeure_are_no_late_days(session: Session) -> None:
+    contract = fixed()
+    firm = contract.contract.seller
+    event = ForceMajeure(firm_id=firm.id, description="flood", began_on=dt.date(2025, 7, 14), affected=Decimal(1))
+    event.ended_on = dt.date(2025, 7, 20)
+    session.add(event)
+    session.flush()
+    notice = ForceMajeureNotice(force_majeure_id=event.id, contract_id=contract.contract.id, side="seller")
+    notice.in_time, notice.counts_from = True, event.began_on
+    session.add(notice)
+    late = contract.ships(100, day=10, promised_on=dt.date(2025, 7, 12))
+    contract.assayed(contract.arrives(late, "2025-07-25"), "99.5", "99.5")
+    (note,) = [row for row in contract.issue("2025-08-01").invoices if row.kind is InvoiceKind.LATE_DAMAGES]
+    assert "6 days late (3 of grace)" in steps(note)
+
+
+def test_what_is_claimed_is_not_asked_for_twice(session: Session) -> None:
+    contract = fixed()
+    late = contract.ships(100, day=10, promised_on=dt.date(2025, 7, 12))
+    contract.assayed(contract.arrives(late, "2025-07-25"), "99.5", "99.5")
+    claim = Claim(
+        contract_id=contract.contract.id,
+        claimant="buyer",
+        kind="late_delivery",
+        breach_on=dt.date(2025, 7, 12),
+        statement="late",
+        amount_claimed=Decimal(3000),
+        penalty=Penalty.LATE_DAMAGES,
+        penalty_period="2025-Q3",
+        working={"value": "3000.00", "steps": []},
+        state="pending",
+        file_by=dt.date(2025, 9, 10),
+        filed_at=noon("2025-07-26"),
+        answer_by=dt.date(2025, 8, 15),
+    )
+    session.add(claim)
+    session.flush()
+    assert [row.kind for row in contract.issue("2025-08-01").invoices] == [InvoiceKind.FINAL]
+    claim.state = "withdrawn"
+    session.flush()
+    assert [row.kind for row in contract.issue("2025-08-02").invoices] == [InvoiceKind.LATE_DAMAGES]
+
+
+def test_who_is_told(session: Session) -> None:
+    load_june()
+    contract = deal()
+    record(dt.date(2025, 6, 30), None, kind=FixingKind.WITHDRAWN, reason="not published")
+    for day in (24, 25, 26, 27):
+        record(dt.date(2025, 6, day), None, kind=FixingKind.WITHDRAWN, reason="not published")
+    contract.delivers(10)
+    for on in ("2025-07-20", "2025-07-21", "2025-09-01", "2025-09-02"):
+        contract.issue(on)
+    query = sa.select(Outbox).where(Outbox.payload["contract"].astext == contract.contract.number).order_by(Outbox.id)
+    told = list(session.scalars(query))
+    assert [one.topic for one in told] == ["index.missing", "invoice.issued", "invoice.overdue"]
+    assert told[0].payload["days"] == ["2025-06-27", "2025-06-30"]
+    assert set(told[1].firm_ids) == {contract.contract.seller_firm_id, contract.contract.buyer_firm_id}
+
+
+@pytest.fixture
+def own_app(app: Application, postgres: EmbeddedPostgres, worker_name: str) -> Iterator[Application]:
+    with standing_application(app, postgres, worker_name) as standing:
+        yield standing
+
+
+def test_the_job_issues_for_all_and_a_contract_that_fails_holds_nobody_up(own_app: Application) -> None:
+    good, bad = fixed(), fixed()
+    for contract in (good, bad):
+        contract.ships(10)
+    damaged = bad.ships(10).consignment
+    db.session.commit()
+    db.session.execute(sa.text("ALTER TABLE consignment DISABLE TRIGGER USER"))
+    db.session.delete(damaged)
+    db.session.commit()
+    assert issue_all(now=noon("2025-07-20")) == {"invoices": 1, "statements": 0, "waiting": 0, "failed": 1}
+    assert issue_all(now=noon("2025-07-20"))["invoices"] == 0
+    runner = own_app.test_cli_runner()
+    assert "invoices 0" in runner.invoke(issue_command, ["--day", "2025-07-21"]).output
+    assert "1 computed again, 0 otherwise" in runner.invoke(run_replay, []).output
+    assert runner.invoke(run_replay, ["--contract", "CD-NONE"]).exit_code == 1
+
+
+def test_two_who_issue_at_once_issue_once(own_app: Application) -> None:
+    contract = fixed()
+    contract.ships(10)
+    contract_id = contract.contract.id
+    db.session.commit()
+    start = threading.Barrier(4)
+
+    def issue() -> int:
+        with own_app.app_context():
+            start.wait()
+            done = in_transaction(lambda own: invoicing.issue_due(own, contract_id=contract_id, now=noon("2025-07-20")))
+            return len(done.invoices)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(one.result() for one in [pool.submit(issue) for _ in range(4)]) == [0, 0, 0, 1]
+    assert db.session.scalars(sa.select(Invoice.number)).all() == [1]

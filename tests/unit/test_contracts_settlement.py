@@ -92,6 +92,7 @@ def test_provisional_then_final_with_a_penalty() -> None:
     assert "D1: goods 100 lots × 0.1 t × 71,000 = 710,000" in told
     assert "1.4 steps × 300 = penalty of 420 per unit" in told
     assert "to date 710,000, less 630,000 already invoiced = 80,000" in told
+    assert second.vat_step is not None
     assert second.vat_step.en == "VAT 708,300 × 13 % = 92,079, less 82,192.5 already invoiced"
 
 

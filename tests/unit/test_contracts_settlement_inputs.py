@@ -137,7 +137,8 @@ def test_what_came_before_does_not_matter(
     whole = settle(month(series, tuple(final), on=dt.date(2027, 4, 1), priced=True))
     known: dict[int, Delivered] = {}
     said: tuple[Said, ...] = ()
-    nets, vats = [], []
+    nets: list[Decimal] = []
+    vats: list[Decimal] = []
     events = [(kind, at) for kind in ("ship", "assay") for at in range(len(lots))]
     for kind, at in [*data.draw(st.permutations(events)), ("last", 0)]:
         if kind == "ship" and at not in known:
