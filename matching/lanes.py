@@ -125,6 +125,7 @@ def find_lanes(market: Market, left_out: frozenset[tuple[str, str]] = frozenset(
     """Every eligible pair, by product, seller, buyer; `left_out` names pairs (seller, buyer) to do without."""
     seller_out = {label for label, _ in left_out}
     sellers, buyers, latest = [], [], []
+    certified = bool((market.buyers.certificates >= 0).any())
     for some, others in blocks(market):
         failed = np.zeros((len(some), len(others)), dtype=bool)
         for table in refusals(market, some, others).values():
@@ -135,7 +136,8 @@ def find_lanes(market: Market, left_out: frozenset[tuple[str, str]] = frozenset(
         rows, columns = np.nonzero(~failed)
         sellers.append(some[rows])
         buyers.append(others[columns])
-        latest.append(_latest_start(market, some, others)[rows, columns])
+        if certified:
+            latest.append(_latest_start(market, some, others)[rows, columns])
     seller, buyer = _joined(sellers), _joined(buyers)
     free = market.sellers.freight_included[seller] | market.buyers.freight_included[buyer]
     origin, destination = market.sellers.region[seller], market.buyers.region[buyer]
@@ -146,7 +148,7 @@ def find_lanes(market: Market, left_out: frozenset[tuple[str, str]] = frozenset(
         seller=seller,
         buyer=buyer,
         freight=freight,
-        latest_start=_joined(latest),
+        latest_start=_joined(latest) if certified else np.broadcast_to(np.int64(market.periods), seller.shape),
         family=family,
         families=families,
     )

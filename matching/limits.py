@@ -55,34 +55,35 @@ def limit_families(market: Market, seller: Ints, buyer: Ints) -> tuple[Ints, tup
         _ceilings(market, seller, families),
         _origins(market, seller, buyer, families),
     ]
+    if not families:  # a view of one number instead of a table of many
+        return np.broadcast_to(np.int64(NO_FAMILY), (len(seller), len(columns))), ()
     return np.stack(columns, axis=1), tuple(families)
 
 
-def supplier_name(market: Market, group: int) -> str:
-    """Name of a group of affiliated suppliers: the group's own, or the firm that stands alone."""
-    firm = market.firms[int(market.sellers.firm[int(np.flatnonzero(market.sellers.supplier == group)[0])])]
-    return market.snapshot.affiliates.get(firm, firm)
+def supplier_names(market: Market) -> dict[int, str]:
+    """Name of each group of affiliated suppliers: the group's own, or the firm that stands alone."""
+    affiliates, pairs = market.snapshot.affiliates, zip(market.sellers.supplier, market.sellers.firm, strict=True)
+    return {int(group): affiliates.get(market.firms[firm], market.firms[firm]) for group, firm in pairs}
 
 
 def _shares(market: Market, seller: Ints, buyer: Ints, families: list[LimitFamily]) -> Ints:
-    """A share is one of the whole demand posted."""
+    """A share is one of the whole demand posted. A share of 1 limits nothing that the demand itself does not."""
     offers = {offer.offer: offer for offer in market.snapshot.offers}
-    committed = _committed(market, lambda promise: (promise.buy, promise.supplier))
+    committed, names = _committed(market, lambda promise: (promise.buy, promise.supplier)), supplier_names(market)
     found = np.full(len(seller), NO_FAMILY, dtype=np.int64)
-    for position in range(market.buyers.offers):
-        share = market.buyers.max_share[position]
-        if share is None or share >= 1:  # the whole demand limits nothing that the demand itself does not
-            continue
+    capped = np.array([share is not None and share < 1 for share in market.buyers.max_share], dtype=bool)
+    mine = np.flatnonzero(capped[buyer])
+    groups = 1 + int(market.sellers.supplier.max(initial=0))
+    keys, of = np.unique(buyer[mine] * groups + market.sellers.supplier[seller[mine]], return_inverse=True)
+    found[mine] = of + len(families)
+    caps: dict[int, Ints] = {}
+    for position, group in zip((keys // groups).tolist(), (keys % groups).tolist(), strict=True):
         label = market.buyers.label[position]
-        mine = np.flatnonzero(buyer == position)
-        supplier = market.sellers.supplier[seller[mine]]
-        cap = _part(share, np.array(offers[label].quantity, dtype=np.int64))
-        for group in np.unique(supplier).tolist():
-            found[mine[supplier == group]] = len(families)
-            limit = np.maximum(cap - committed.get((label, group), 0), 0)
-            subject = label, supplier_name(market, group)
-            product = int(market.buyers.product[position])
-            families.append(LimitFamily(kind=LimitKind.SHARE, product=product, subject=subject, limit=limit))
+        if position not in caps:
+            caps[position] = _part(market.buyers.max_share[position], np.array(offers[label].quantity, dtype=np.int64))
+        limit = np.maximum(caps[position] - committed.get((label, group), 0), 0)
+        product = int(market.buyers.product[position])
+        families.append(LimitFamily(kind=LimitKind.SHARE, product=product, subject=(label, names[group]), limit=limit))
     return found
 
 
@@ -133,23 +134,24 @@ def _quotas(market: Market, ways: _Ways, lanes: tuple[Ints, Ints, Ints], familie
 def _ceilings(market: Market, seller: Ints, families: list[LimitFamily]) -> Ints:
     """A ceiling is a share of all demand posted for the product, what conversions could take of it included."""
     committed = _committed(market, lambda promise: (promise.product, promise.supplier))
-    product, supplier = market.sellers.product[seller], market.sellers.supplier[seller]
-    found = np.full(len(seller), NO_FAMILY, dtype=np.int64)
+    sellers, names = market.sellers, supplier_names(market)
+    of_position = np.full(len(sellers), NO_FAMILY, dtype=np.int64)
     for ceiling in sorted(market.snapshot.ceilings, key=lambda c: (c.product, c.firm or "")):
         if ceiling.product not in market.products:
             continue
         at = market.products.index(ceiling.product)
         cap = _part(ceiling.share, _posted_demand(market, at))
-        for group in np.unique(supplier[product == at]).tolist():
-            name = supplier_name(market, group)
+        trading = np.unique(sellers.supplier[np.intersect1d(seller, np.flatnonzero(sellers.product == at))])
+        for group in trading.tolist():
+            name = names[group]
             if ceiling.firm is not None and market.snapshot.affiliates.get(ceiling.firm, ceiling.firm) != name:
                 continue
-            found[(product == at) & (supplier == group)] = len(families)
+            of_position[(sellers.product == at) & (sellers.supplier == group)] = len(families)
             limit = np.maximum(cap - committed.get((ceiling.product, group), 0), 0)
             families.append(
                 LimitFamily(kind=LimitKind.CEILING, product=at, subject=(ceiling.product, name), limit=limit)
             )
-    return found
+    return np.asarray(of_position[seller])
 
 
 def _posted_demand(market: Market, product: int) -> Ints:

@@ -104,6 +104,9 @@ class Values:
         self.family = np.concatenate([_over(windows, rent), np.zeros((1, len(windows)))])
         self.freight = lanes.freight / level[market.sellers.product[lanes.seller]]
         self.length = windows[:, 1] - windows[:, 0] + 1
+        # One window after the other is looked up for many lanes: each in one piece of memory.
+        self._cost, self._worth = np.ascontiguousarray(self.seller.T), np.ascontiguousarray(self.buyer.T)
+        self._expiring = int(lanes.latest_start.min(initial=market.periods)) < int(windows[:, 0].max())
 
     def rent(self, lanes: slice | Ints, window: int, kind: int) -> Floats:
         """What the limit of one kind (a position in `limits.KINDS`) costs some lanes in one window."""
@@ -113,11 +116,15 @@ class Values:
     def reduced(self, lanes: slice | Ints, window: int) -> Floats:
         """Reduced cost of some lanes in one window."""
         sell, buy = self.lanes.seller[lanes], self.lanes.buyer[lanes]
-        gain = self.buyer[buy, window] - self.seller[sell, window] - self.freight[lanes] * self.length[window]
-        for kind in range(self.lanes.family.shape[1]):
-            gain -= self.rent(lanes, window, kind)
-        early = self.market.windows[window, 0] <= self.lanes.latest_start[lanes]
-        return np.where(early, gain, -np.inf)
+        gain: Floats = self._worth[window][buy]
+        gain -= self._cost[window][sell]
+        gain -= self.freight[lanes] * self.length[window]
+        if self.lanes.families:
+            for kind in range(self.lanes.family.shape[1]):
+                gain -= self.rent(lanes, window, kind)
+        if self._expiring:
+            gain[self.market.windows[window, 0] > self.lanes.latest_start[lanes]] = -np.inf
+        return gain
 
     def best(self, *, per_period: bool = False) -> Pricing:
         """The best window of every lane, the first of equals; `per_period` looks at the mean over the window."""
