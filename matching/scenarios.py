@@ -19,6 +19,8 @@ from .fan_out import fan_out
 from .run import run
 from .snapshot import Corridor, Side, Snapshot
 
+Cleared = tuple[Snapshot, Answer]
+
 
 def without_firm(snapshot: Snapshot, *names: str) -> Snapshot:
     """The market without the offers and conversions of a firm, under all the names it bears, and without what they
@@ -109,8 +111,8 @@ def _known(snapshot: Snapshot, label: str | Collection[str]) -> frozenset[str]:
 class Difference:
     """Scenario less base; what does not change is left out.
 
-    Welfare in CNY over the horizon; volume in units by product; price in CNY per unit by product, the mean over the
-    hubs and periods that both answers price; value traded in CNY by firm, what it sells and what it buys; surplus in
+    Welfare in CNY over the horizon; volume in units by product; price in CNY per unit by product, the mean ex works
+    of what both answers trade of it; value traded in CNY by firm, what it sells and what it buys; surplus in
     CNY by firm: what its contracts bring above its asks and fees, and leave below its bids.
     """
 
@@ -121,12 +123,12 @@ class Difference:
     surplus: Mapping[str, Decimal]
 
 
-def difference(base: tuple[Snapshot, Answer], scenario: tuple[Snapshot, Answer]) -> Difference:
+def difference(base: Cleared, scenario: Cleared) -> Difference:
     """What a scenario changes."""
     return Difference(
         welfare=scenario[1].certificate.welfare - base[1].certificate.welfare,
         volume=_changed(volumes(*base), volumes(*scenario)),
-        price=_price_changes(base[1], scenario[1]),
+        price=_price_changes(base, scenario),
         traded_value=_changed(_traded_values(*base), _traded_values(*scenario)),
         surplus=_changed(surpluses(*base), surpluses(*scenario)),
     )
@@ -191,13 +193,20 @@ def _traded_values(snapshot: Snapshot, answer: Answer) -> dict[str, Decimal]:
     return value
 
 
-def _price_changes(base: Answer, scenario: Answer) -> dict[str, Decimal]:
-    before, after = (
-        {(price.subject, price.position): price.value for price in answer.prices if price.kind == "hub"}
-        for answer in (base, scenario)
-    )
-    changes: dict[str, list[Decimal]] = defaultdict(list)
-    for key in sorted(before.keys() & after.keys()):
-        changes[key[0][0]].append(after[key] - before[key])
-    means = {product: sum(moves, Decimal(0)) / len(moves) for product, moves in changes.items()}
-    return {product: mean.quantize(Decimal("0.0001")) for product, mean in means.items() if mean}
+def mean_prices(snapshot: Snapshot, answer: Answer) -> dict[str, Decimal]:
+    """CNY per unit ex works by product, the mean over the contracts by volume.
+
+    The shadow prices of single periods would not do: how a window's mean is spread over its periods means nothing.
+    """
+    value: dict[str, Decimal] = defaultdict(Decimal)
+    lot = {grade.product: grade.lot for grade in snapshot.grades}
+    for contract in answer.contracts:
+        amount = contract.rate * (contract.last - contract.first + 1) * lot[contract.product]
+        value[contract.product] += amount * contract.price_ex_works
+    return {product: value[product] / volume for product, volume in volumes(snapshot, answer).items()}
+
+
+def _price_changes(base: Cleared, scenario: Cleared) -> dict[str, Decimal]:
+    before, after = mean_prices(*base), mean_prices(*scenario)
+    moves = {product: (after[product] - before[product]).quantize(PRICE_STEP) for product in before.keys() & after}
+    return {product: moves[product] for product in sorted(moves) if moves[product]}

@@ -13,6 +13,7 @@ from matching.criticality import criticality
 from matching.run import run
 from matching.scenarios import (
     difference,
+    mean_prices,
     met,
     surpluses,
     with_price,
@@ -146,3 +147,11 @@ def test_a_firm_that_bears_several_names_is_missed_under_all_of_them(chain: Snap
     assert "firm S2" not in ranked
     left = float(run(without_firm(chain, "firm S1", "firm S2")).certificate.dual_bound)
     assert ranked["firm S1"].welfare_lost == pytest.approx(whole - left, rel=1e-7, abs=0.01)
+
+
+def test_prices_of_a_difference_are_those_that_are_paid(chain: Snapshot) -> None:
+    dear = with_price_factor(chain, {"S1", "S2"}, Decimal("1.03"))
+    base, other = (chain, run(chain)), (dear, run(dear))
+    paid = [mean_prices(*cleared)[CARBONATE] for cleared in (base, other)]
+    assert {c.price_ex_works for c in base[1].contracts if c.product == CARBONATE} == {paid[0]}
+    assert difference(base, other).price[CARBONATE] == paid[1] - paid[0] > 0
