@@ -35,6 +35,7 @@ invoices = ApiBlueprint("invoices", __name__, path="/invoices", description="Inv
 index_fixings = ApiBlueprint(
     "index_fixings", __name__, path="/index-fixings", description="Fixings of indices that money is settled by"
 )
+INVOICE_PAGE = page_of(schemas.InvoiceSchema)
 BLUEPRINTS = (of_contract, invoices, index_fixings)
 
 
@@ -42,7 +43,7 @@ BLUEPRINTS = (of_contract, invoices, index_fixings)
 @requires(Permission.CONTRACT_READ)
 @of_contract.arguments(schemas.InvoiceArguments, location="query")
 @refuses(of_contract, 404)
-@of_contract.response(200, page_of(schemas.InvoiceSchema))
+@of_contract.response(200, INVOICE_PAGE)
 def list_of_contract(arguments: Fields, contract_id: uuid.UUID) -> Page[Fields]:
     """The invoices of a contract, the newest first."""
     contract = contracts.find_contract(session(), principal=principal(), contract_id=contract_id)
@@ -102,7 +103,7 @@ def get_replay(contract_id: uuid.UUID) -> Any:
 @invoices.get("")
 @requires(Permission.CONTRACT_READ)
 @invoices.arguments(schemas.InvoiceArguments, location="query")
-@invoices.response(200, page_of(schemas.InvoiceSchema))
+@invoices.response(200, INVOICE_PAGE)
 def list_invoices(arguments: Fields) -> Page[Fields]:
     """The invoices of all contracts that you may read, the newest first."""
     return _page(arguments)
