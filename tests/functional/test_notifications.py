@@ -96,7 +96,7 @@ def test_nobody_reads_or_marks_anothers(home: House, browse: Browse) -> None:
     browser = browse(home.admin)
     assert browser.post(f"/notifications/{theirs.id}/open").status_code == 404
     assert browser.post(f"/api/v1/notifications/{theirs.id}/read").status_code == 404
-    ids = {row["id"] for row in browser.get("/api/v1/notifications").json["items"]}
+    ids = {row["id"] for row in browser.get("/api/v1/notifications").get_json()["items"]}
     assert str(theirs.id) not in ids
     assert len(ids) == 1
     browser.post("/api/v1/notifications/read-all", json={})
@@ -126,7 +126,7 @@ def test_choices_by_the_api(home: House, browse: Browse) -> None:
     browser = browse(home.trader)
     wanted = {"choices": [{"topic": "contract.agreed", "in_app": False, "mail": False}]}
     answer = browser.patch("/api/v1/notifications/choices", json=wanted)
-    chosen = {row["topic"]: row for row in answer.json["choices"]}
+    chosen = {row["topic"]: row for row in answer.get_json()["choices"]}
     assert chosen["contract.agreed"] == {
         "topic": "contract.agreed",
         "text": {"zh": "合同已订立", "en": "The contract is made"},
@@ -137,7 +137,7 @@ def test_choices_by_the_api(home: House, browse: Browse) -> None:
     assert not chosen["contract.signed"]["chosen"]
     wanted["choices"][0]["topic"] = "run.done"
     refused = browser.patch("/api/v1/notifications/choices", json=wanted)
-    assert (refused.status_code, "run.done" in refused.json["detail"]) == (422, True)
+    assert (refused.status_code, "run.done" in refused.get_json()["detail"]) == (422, True)
 
 
 def test_titles_come_in_both_languages(home: House, browse: Browse) -> None:
@@ -147,7 +147,7 @@ def test_titles_come_in_both_languages(home: House, browse: Browse) -> None:
     home.send()
     browser = browse(home.trader)
     assert f"合同已订立：{home.contract.number}" in browser.get("/notifications").text
-    (item,) = browser.get("/api/v1/notifications?unread=true").json["items"]
+    (item,) = browser.get("/api/v1/notifications?unread=true").get_json()["items"]
     assert item["title"] == {
         "zh": f"合同已订立：{home.contract.number}",
         "en": f"The contract is made: {home.contract.number}",
@@ -163,7 +163,7 @@ def test_the_platforms_administrator_sees_mails_that_were_not_sent(home: House, 
     assert home.trader.email in page
     assert "Not sent: no mail server" in page
     assert home.trader.email not in browser.get("/mails?state=sent").text
-    rows = browser.get("/api/v1/mails?state=unsent").json["items"]
+    rows = browser.get("/api/v1/mails?state=unsent").get_json()["items"]
     assert {row["address"] for row in rows} == {home.trader.email, home.admin.email}
     assert browse(home.trader).get("/mails").status_code == 403
 
@@ -171,8 +171,8 @@ def test_the_platforms_administrator_sees_mails_that_were_not_sent(home: House, 
 def made(browser: FlaskClient, url: str, **changes: Any) -> dict[str, Any]:
     body = {"url": url, "topics": ["contract.agreed"], "description": "SAP"} | changes
     answer = browser.post("/api/v1/webhooks", json=body)
-    assert answer.status_code == 201, answer.json
-    found: dict[str, Any] = answer.json
+    assert answer.status_code == 201, answer.get_json()
+    found: dict[str, Any] = answer.get_json()
     return found
 
 
@@ -181,31 +181,31 @@ def test_a_webhook_by_the_api(home: House, browse: Browse, receiver: Receiver) -
     endpoint = made(browser, receiver.url)
     secret, place = endpoint.pop("secret"), f"/api/v1/webhooks/{endpoint['id']}"
     read = browser.get(place)
-    assert read.json == endpoint, "the secret is not shown again"
+    assert read.get_json() == endpoint, "the secret is not shown again"
     assert browser.patch(place, json={"description": "B"}).status_code == 428
     changed = browser.patch(place, json={"topics": ["contract.signed"]}, headers={"If-Match": read.headers["ETag"]})
-    assert changed.json["topics"] == ["contract.signed"]
+    assert changed.get_json()["topics"] == ["contract.signed"]
     stale = browser.patch(place, json={"description": "C"}, headers={"If-Match": read.headers["ETag"]})
     assert stale.status_code == 412
     assert browser.post(f"{place}/test", json={}).status_code == 202
     home.send()
     assert verifies(secret, receiver.got[0])
-    (message,) = browser.get(f"{place}/messages").json["items"]
+    (message,) = browser.get(f"{place}/messages").get_json()["items"]
     assert message["webhook_id"] == receiver.got[0].headers["webhook-id"]
-    log = browser.get(f"{place}/messages/{message['id']}").json
+    log = browser.get(f"{place}/messages/{message['id']}").get_json()
     assert log["body"].encode() == receiver.got[0].body
     assert [(row["number"], row["status"], row["answer"]) for row in log["attempts"]] == [(1, 200, "thank you")]
     again = browser.post(f"{place}/messages/{message['id']}/replay")
-    assert (again.status_code, again.json["state"]) == (202, "waiting")
+    assert (again.status_code, again.get_json()["state"]) == (202, "waiting")
     since = {"since": "2026-11-20T00:00:00Z", "delivered": True}
-    assert browser.post(f"{place}/replay", json=since).json == {"count": 0}, "it is on its way already"
-    newer = browser.post(f"{place}/new-secret").json
+    assert browser.post(f"{place}/replay", json=since).get_json() == {"count": 0}, "it is on its way already"
+    newer = browser.post(f"{place}/new-secret").get_json()
     assert newer["secret"] != secret
     assert newer["older_until"] == "2026-11-21T04:00:00Z"
-    stopped = browser.post(f"{place}/stop").json
+    stopped = browser.post(f"{place}/stop").get_json()
     assert (stopped["stop_reason"], stopped["stopped_at"]) == ("by_firm", "2026-11-20T04:00:00Z")
     assert browser.post(f"{place}/test", json={}).status_code == 409
-    assert browser.post(f"{place}/start").json["stopped_at"] is None
+    assert browser.post(f"{place}/start").get_json()["stopped_at"] is None
 
 
 def test_what_the_api_refuses(home: House, browse: Browse, receiver: Receiver) -> None:
@@ -215,7 +215,7 @@ def test_what_the_api_refuses(home: House, browse: Browse, receiver: Receiver) -
     assert browser.post("/api/v1/webhooks", json=body).status_code == 409
     inside = browser.post("/api/v1/webhooks", json=body | {"url": "https://10.0.0.1/"})
     assert inside.status_code == 422
-    assert inside.json["errors"][0]["pointer"] == "#/url"
+    assert inside.get_json()["errors"][0]["pointer"] == "#/url"
     assert browser.post("/api/v1/webhooks", json=body | {"topics": ["run.done"]}).status_code == 422
     assert browser.post("/api/v1/webhooks", json=body | {"topics": []}).status_code == 422
     stranger = browse(make.FirmAdminFactory())
@@ -231,7 +231,7 @@ def test_what_the_api_refuses(home: House, browse: Browse, receiver: Receiver) -
     ):
         answer = stranger.open(place + path, method=method, json={} if method != "GET" else None)
         assert answer.status_code == 404, (method, path)
-    assert stranger.get("/api/v1/webhooks").json["items"] == []
+    assert stranger.get("/api/v1/webhooks").get_json()["items"] == []
     assert browse(home.trader).get("/api/v1/webhooks").status_code == 403
 
 

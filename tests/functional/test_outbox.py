@@ -27,7 +27,7 @@ from app.jobs import outbox as sending
 from app.jobs.queue import enqueue_webhooks
 from app.jobs.transactions import transaction
 from app.mail_server import MailServer, MailUrlError
-from app.models import Language, Mail, MailState, Notification, Outbox, User, WebhookMessage
+from app.models import Language, Mail, MailState, Notification, Outbox, User, UserRole, WebhookMessage
 from app.operations import notifications
 from app.operations.fan_out import fan_out
 from app.operations.outbox import tell
@@ -288,7 +288,7 @@ def test_topics_speak_both_languages_and_reach_somebody() -> None:
     for topic in TOPICS.values():
         assert topic.text.zh != topic.text.en
         assert not topic.text.en.isascii() or topic.text.en[0].isupper()
-    heard = {topic.code for role in make.models.UserRole for topic in topics_for(role)}
+    heard = {topic.code for role in UserRole for topic in topics_for(role)}
     assert TOPICS.keys() - heard == {"webhook.test"}
     assert "run.done" not in webhook_topics()
 

@@ -66,7 +66,7 @@ def secure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Secure]:
         def hello(_: ssl.SSLObject, name: str | None, __: ssl.SSLContext) -> None:
             found.asked_for.append(name)
 
-        context.sni_callback = hello  # type: ignore[assignment]
+        context.sni_callback = hello
         yield found
 
 

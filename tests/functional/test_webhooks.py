@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -391,7 +392,7 @@ def test_another_firms_endpoint_does_not_exist(home: House, receiver: Receiver) 
 
 def test_every_change_is_recorded(home: House, receiver: Receiver) -> None:
     endpoint, _ = home.endpoint(receiver.url)
-    place = {"principal": home.who, "endpoint_id": endpoint.id, "now": home.clock()}
+    place: dict[str, Any] = {"principal": home.who, "endpoint_id": endpoint.id, "now": home.clock()}
     webhooks.change_endpoint(db.session(), description="SAP", **place)
     webhooks.rotate_secret(db.session(), **place)
     webhooks.stop_endpoint(db.session(), **place)
