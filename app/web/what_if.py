@@ -268,4 +268,5 @@ def _limit_in_words(change: Mapping[str, Any], product: str, firm: str, end: str
 def part_of_whole(before: str, after: str) -> str:
     """By how much of what it was something changes."""
     whole = exact(before)
-    return share((exact(after) - whole) / whole) if whole else "–"
+    # Adding nought makes a tiny loss that rounds to nothing lose its sign.
+    return share(((exact(after) - whole) / whole).quantize(Decimal("0.001")) + 0) if whole else "–"
