@@ -14,6 +14,7 @@ of the best change are the optimal dual that goes furthest in that direction.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from hashlib import shake_128
 
 import numpy as np
 
@@ -64,6 +65,7 @@ class _Ends:
     def __init__(self, cleared: Cleared) -> None:
         self.program, self.traded = cleared.program, cleared.point.variables
         self.priced_out: set[bytes] = set()  # duals at which no lane gains: most products end at the same ones
+        self.weights = _drawn_weights(cleared.program)
 
     def best_for(self, *, selling: bool) -> Floats:
         """The end best for sellers, or for buyers."""
@@ -83,10 +85,10 @@ class _Ends:
         for end, point in ends:
             # Where nothing else decides, values inside the chain lean the same way: what an idle conversion would
             # have to charge (best for sellers), or could at most pay (best for buyers); then prices are as low as
-            # they can be.
+            # they can be, with weights drawn from what is offered: they leave one point, whoever looks for it.
             ceiling = CEILING + 10 * point
             leaning, _ = self._furthest(end, inside, ceiling=ceiling)
-            found.append(self._furthest(leaning, -np.ones(len(rows)), ceiling=ceiling)[1])
+            found.append(self._furthest(leaning, -self.weights, ceiling=ceiling)[1])
         return np.asarray(np.mean(found, axis=0))
 
     def _furthest(self, face: _Duals, direction: Floats, *, ceiling: Floats | None = None) -> tuple[_Duals, Floats]:
@@ -135,6 +137,15 @@ class _Ends:
         of_row[: len(product) * segments] = np.repeat(product, segments)
         own = [np.where(of_row == p, on_side, 0.0) for p in range(len(market.products))]
         return [self._furthest(face, direction) for direction in own if direction.any()]
+
+
+def _drawn_weights(program: Program) -> Floats:
+    """[rows] weights between 1 and 1.5, drawn from the content of each position or limit and never from its place."""
+    market, segments = program.market, len(program.segments)
+    limits = (f"{family.kind}|{market.products[family.product]}|{family.limit}" for family in program.lanes.families)
+    subjects = [*market.sellers.content, *market.buyers.content, *limits]
+    drawn = b"".join(shake_128(subject.encode()).digest(4 * segments) for subject in subjects)
+    return 1.0 + np.frombuffer(drawn, dtype=np.uint32) / 2.0**33
 
 
 def _traded_volume(program: Program, variables: Floats) -> Floats:
