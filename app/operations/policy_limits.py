@@ -33,7 +33,7 @@ from contracts.wording import Text
 from market.errors import InvalidValue
 
 Limit = Ceiling | OriginRule | SupplierApproval
-Kind = TypeVar("Kind", Ceiling, OriginRule, SupplierApproval)
+Kind = TypeVar("Kind", bound=Limit)
 CHANGEABLE = (RoundState.DRAFT, RoundState.OPEN)
 KINDS: dict[str, type[Limit]] = {
     "ceiling": Ceiling,

@@ -69,14 +69,15 @@ def find(session: Session, *, principal: Principal, what_if_id: uuid.UUID) -> Wh
 
 def look(session: Session, *, principal: Principal, what_if: WhatIf, path: str, now: dt.datetime) -> WhatIf:
     """Log a look at an answer, for each firm that the question names; once without a firm if it names none."""
-    named = {change.get("firm_id") for change in what_if.changes} - {None}
-    for firm in sorted(map(str, named)) or [None]:
+    named = {str(change["firm_id"]) for change in what_if.changes if change.get("firm_id")}
+    firms: list[uuid.UUID | None] = [*map(uuid.UUID, sorted(named))]
+    for firm in firms or [None]:
         audit.note_look(
             session,
             principal=principal,
             kind="what_if",
             object_id=what_if.id,
-            firm_id=None if firm is None else uuid.UUID(firm),
+            firm_id=firm,
             path=path,
             now=now,
         )

@@ -49,7 +49,8 @@ def changed(snapshot: Snapshot, changes: Sequence[Mapping[str, Any]]) -> Snapsho
 
 
 def _without_firm(snapshot: Snapshot, change: Mapping[str, Any]) -> Snapshot:
-    names = {one.firm for one in (*snapshot.offers, *snapshot.conversions) if owner(one.firm) == change["firm_id"]}
+    known = {offer.firm for offer in snapshot.offers} | {conversion.firm for conversion in snapshot.conversions}
+    names = {name for name in known if owner(name) == change["firm_id"]}
     return without_firm(snapshot, *(names or {change["firm_id"]}))
 
 

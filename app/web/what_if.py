@@ -206,10 +206,10 @@ def _form(run: Run, values: Mapping[str, str], errors: Mapping[str, str]) -> str
 def _limits_that_hold(run: Run) -> list[tuple[str, dict[str, Any]]]:
     """The limits of the round, each with the value of its choice and as the change that takes it away."""
     names = ("limit_kind", "product", "from_region", "to_region", "firm_id")
-    found = []
+    found: list[tuple[str, dict[str, Any]]] = []
     for parts in what_if.limits_that_hold(session(), principal=principal(), round_id=run.round_id):
         key = "/".join(part or "" for part in parts)
-        found.append((key, {"kind": "without_limit"} | dict(zip(names, parts, strict=True))))
+        found.append((key, dict(zip(names, parts, strict=True)) | {"kind": "without_limit"}))
     return found
 
 

@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -75,7 +76,8 @@ def test_staff_set_and_end_each_kind_of_limit_by_form(client_as: As, session: Se
     assert session.scalars(sa.select(Ceiling.share)).one() == Decimal("0.4")
     page = client.get(here)
     assert page.status_code == 200
-    for model, kind in ((Ceiling, "ceiling"), (OriginRule, "origin_rule"), (SupplierApproval, "supplier_approval")):
+    models: dict[str, Any] = {"ceiling": Ceiling, "origin_rule": OriginRule, "supplier_approval": SupplierApproval}
+    for kind, model in models.items():
         row = session.scalars(sa.select(model)).one()
         assert client.post(f"{here}/{kind}/{row.id}/end").status_code == 303
         session.refresh(row)
