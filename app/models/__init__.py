@@ -5,6 +5,7 @@ from .contract_versions import Amendment, ContractDocument, ContractVersion, Doc
 from .contracts import ActorKind, Contract, Event, Outbox, SubjectKind
 from .deliveries import AssayResult, AssaySide, CallOff, CallOffLedger, Consignment
 from .firms import Certificate, Firm, FirmExclusion, FirmRole, Site, SiteCapability
+from .forward_prices import ForwardPrice
 from .hub_prices import PricePublication, PublishedPrice
 from .impediments import (
     Allocation,
@@ -68,6 +69,7 @@ from .products import (
     Unit,
 )
 from .proposals import Bundle, Proposal, Reservation, ReviewAction, ReviewDecision, ReviewStep
+from .reference_changes import ReferenceChange
 from .rounds import (
     Corridor,
     PeriodKind,
@@ -80,6 +82,7 @@ from .rounds import (
     WindowRule,
 )
 from .runs import Reason, Run, RunResult, RunState, ShadowPrice, ShadowPriceKind
+from .saved_views import ListName, SavedView
 from .settlement import (
     GOODS_KINDS,
     Invoice,
@@ -131,6 +134,7 @@ __all__ = [
     "FixingKind",
     "ForceMajeure",
     "ForceMajeureNotice",
+    "ForwardPrice",
     "Freight",
     "Grade",
     "GradeSpecification",
@@ -144,6 +148,7 @@ __all__ = [
     "InvoiceLine",
     "Language",
     "LineName",
+    "ListName",
     "Mail",
     "MailState",
     "MarketIndex",
@@ -175,6 +180,7 @@ __all__ = [
     "ProposalVersion",
     "PublishedPrice",
     "Reason",
+    "ReferenceChange",
     "Region",
     "Reopening",
     "ReopeningOutcome",
@@ -195,6 +201,7 @@ __all__ = [
     "Run",
     "RunResult",
     "RunState",
+    "SavedView",
     "ShadowPrice",
     "ShadowPriceKind",
     "Side",

@@ -41,9 +41,7 @@ class Amendment(Versioned, Model):
             name="proposed_has_times",
         ),
         sa.Index(None, "contract_id", "created_at", "id"),
-        sa.Index(
-            "uq_amendment_one_pending", "contract_id", unique=True, postgresql_where=sa.text("state = 'pending'")
-        ),
+        sa.Index("uq_amendment_one_pending", "contract_id", unique=True, postgresql_where=sa.text("state = 'pending'")),
         sa.Index(None, "expires_at", postgresql_where=sa.text("state = 'pending'")),
     )
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Model
 
-from .columns import Digest, Document, Now, RandomKey, SerialKey, Text, choice, part_of, restrict
+from .columns import Count, Digest, Document, Now, RandomKey, SerialKey, Text, choice, part_of, restrict
 
 
 class ImportState(StrEnum):
@@ -27,7 +27,9 @@ class RowOutcome(StrEnum):
 
 
 class OfferImport(Model):
-    """One uploaded file and its bytes. Totals count the file's rows.
+    """One uploaded file and its bytes. Totals count the file's rows, `checked_count` those looked at so far.
+
+    A long file is worked through by a job; `attempt` counts its starts.
 
     A dry run checks all and posts nothing. Otherwise all rows are posted if all are good, and with `partial` the good
     ones in any case.
@@ -41,6 +43,10 @@ class OfferImport(Model):
         sa.CheckConstraint("rejected_count >= 0", name="rejected_count_not_negative"),
         sa.CheckConstraint("accepted_count + rejected_count <= row_count", name="totals"),
         sa.CheckConstraint("(state IN ('done', 'failed')) = (finished_at IS NOT NULL)", name="finished_has_time"),
+        sa.CheckConstraint("state <> 'failed' OR error IS NOT NULL", name="failed_says_why"),
+        sa.CheckConstraint("state IN ('done', 'failed') OR content IS NOT NULL", name="open_has_content"),
+        sa.CheckConstraint("checked_count >= 0", name="checked_count_not_negative"),
+        sa.CheckConstraint("attempt >= 0", name="attempt_not_negative"),
         sa.Index(None, "firm_id", "created_at", "id"),
     )
 
@@ -58,6 +64,8 @@ class OfferImport(Model):
     row_count: Mapped[int] = mapped_column(server_default="0")
     accepted_count: Mapped[int] = mapped_column(server_default="0")
     rejected_count: Mapped[int] = mapped_column(server_default="0")
+    checked_count: Mapped[int] = mapped_column(server_default="0")
+    attempt: Mapped[Count] = mapped_column(server_default="0")
     error: Mapped[str | None] = mapped_column(sa.Text)
     created_at: Mapped[Now]
     finished_at: Mapped[dt.datetime | None]

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.db import Model
 
 from .columns import (
+    Coefficient,
     Count,
     CurrencyCode,
     Lots,
@@ -70,6 +71,9 @@ class Offer(Versioned, Model):
     the whole window), `min_rate` is lots per period, `max_share` the largest part of a demand that one supplier may
     give. Of the offers of a firm that bear one `group_label` at most one is taken. `revision` counts the versions of
     the terms, `version` the writes of the row. Material comes from `origin_country`, the site's country if none.
+
+    A price by formula is `index_factor` x index + `index_premium` in each period of the round's forward curve, held
+    between floor and ceiling, in CNY; `price` is then what it was on average when the terms were written.
     """
 
     __tablename__ = "offer"
@@ -99,6 +103,14 @@ class Offer(Versioned, Model):
         sa.CheckConstraint("max_share IS NULL OR kind = 'demand'", name="max_share_of_demand"),
         sa.CheckConstraint("origin_country ~ '^[A-Z]{2}$'", name="origin_country"),
         sa.CheckConstraint("origin_country IS NULL OR kind <> 'demand'", name="origin_of_supply"),
+        sa.CheckConstraint(
+            "num_nulls(index_code, index_factor, index_premium) IN (0, 3)"
+            " AND (index_code IS NOT NULL OR num_nonnulls(price_floor, price_ceiling) = 0)",
+            name="formula_whole",
+        ),
+        sa.CheckConstraint("index_factor > 0", name="index_factor_positive"),
+        sa.CheckConstraint("price_floor >= 0 AND price_floor <= price_ceiling", name="collar_ordered"),
+        sa.CheckConstraint("index_code IS NULL OR currency = 'CNY'", name="formula_in_cny"),
         sa.CheckConstraint("kind <> 'conversion' OR basis = 'ex_works'", name="conversion_ex_works"),
         sa.CheckConstraint("state = 'draft' OR posted_at IS NOT NULL", name="posted_has_time"),
         sa.Index(
@@ -126,6 +138,11 @@ class Offer(Versioned, Model):
     first_period: Mapped[PeriodLabel]
     last_period: Mapped[PeriodLabel]
     price: Mapped[Price]
+    index_code: Mapped[str | None] = mapped_column(restrict("market_index.code"), index=True)
+    index_factor: Mapped[Coefficient | None]
+    index_premium: Mapped[Price | None]
+    price_floor: Mapped[Price | None]
+    price_ceiling: Mapped[Price | None]
     currency: Mapped[CurrencyCode] = mapped_column(server_default="CNY")
     basis: Mapped[Basis] = mapped_column(choice(Basis, "basis"), server_default=Basis.EX_WORKS.value)
     min_term: Mapped[Count] = mapped_column(server_default="1")
