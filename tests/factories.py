@@ -386,6 +386,7 @@ class OfferImportFactory(Row):
     round_id = factory.SelfAttribute("round.id")
     filename = "offers.xlsx"
     sha256 = digest("offers.xlsx")
+    content = b"offers"
     dry_run = False
 
 

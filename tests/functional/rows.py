@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from app import models
 from app.db import Model, db
-from app.operations.quantities import agreed_terms, write_limits
+from app.operations.quantities import write_limits
 from tests import factories as make
 from tests.functional import limit_rows, settlement_market
 from tests.functional.delivery_market import ASSAY, supply
@@ -182,7 +182,7 @@ def proposal_read() -> Model:
 
 def call_off_ledger() -> Model:
     contract, session = supply().contract, db.session()
-    write_limits(session, contract=contract, terms=agreed_terms(session, contract=contract))
+    write_limits(session, contract=contract)
     return session.get_one(models.CallOffLedger, (contract.id, "2027-Q1"))
 
 
@@ -410,6 +410,19 @@ ONE_OF: dict[str, Callable[[], Model]] = {
         models.FirmExclusion(firm_id=make.FirmFactory().id, excluded_firm_id=make.FirmFactory().id)
     ),
     "force_majeure": force_majeure,
+    "forward_price": lambda: added(
+        models.ForwardPrice(
+            round_id=make.RoundFactory().id, index_code=make.MarketIndexFactory().code, period="2027-Q1", value=1
+        )
+    ),
+    "reference_change": lambda: added(
+        models.ReferenceChange(at=make.NOON, user_id=make.StaffFactory().id, table_name="t", row_key="k", after={})
+    ),
+    "saved_view": lambda: added(
+        models.SavedView(
+            user_id=make.StaffFactory().id, list_name=models.ListName.REVIEW, name="mine", arguments={"sort": "made"}
+        )
+    ),
     "force_majeure_allocation": allocation,
     "force_majeure_notice": force_majeure_notice,
     "freight": make.FreightFactory,

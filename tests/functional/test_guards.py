@@ -34,6 +34,7 @@ from tests.functional.rows import ONE_OF, added, proposal_version
         ("contract_version", "terms"),
         ("contract_document", "seal"),
         ("document_signature", "signer"),
+        ("reference_change", "row_key"),
     ],
 )
 def test_rows_that_are_only_added(session: Session, table: str, column: str, statement: str) -> None:
