@@ -83,7 +83,7 @@ def field_errors(messages: Mapping[str, Any]) -> list[dict[str, str]]:
     found = []
     for place, nested in messages.items():
         for path, detail in _leaves(nested):
-            if place in {"json", "form", "files", "json_or_form"}:
+            if place in {"json", "form", "files", "multipart", "json_or_form"}:
                 found.append({"pointer": "#" + "".join(f"/{_escape(part)}" for part in path), "detail": detail})
             else:
                 found.append({"parameter": ".".join(map(str, path)) or place, "detail": detail})

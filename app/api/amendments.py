@@ -8,12 +8,12 @@ from typing import Any
 import marshmallow as ma
 from flask import Response
 
-from app.api.conventions import ApiBlueprint
+from app.api.conventions import MULTIPART, ApiBlueprint
 from app.api.fields import Text, Timestamp
 from app.api.idempotency import idempotent
 from app.api.paging import Page, PageArguments, page, page_of
 from app.api.refusals import refuses
-from app.api.signing import PDF, ContractDocumentSchema, SigningFileSchema, SigningSchema, given_of
+from app.api.signing import PDF, ContractDocumentSchema, SigningSchema, given_of
 from app.api.versions import show_version
 from app.auth import principal, requires
 from app.clock import clock
@@ -172,28 +172,22 @@ def get_document(contract_id: uuid.UUID, amendment_id: uuid.UUID) -> Response:
 
 @blueprint.post("/<uuid:contract_id>/amendments/<uuid:amendment_id>/propose")
 @requires(Permission.CONTRACT_SIGN)
-@blueprint.arguments(SigningSchema, location="form")
-@blueprint.arguments(SigningFileSchema, location="files")
+@blueprint.arguments(SigningSchema, location=MULTIPART)
 @refuses(blueprint, 404, 409, 413, 422)
 @blueprint.response(200, ContractAmendmentSchema)
-def propose(
-    arguments: dict[str, Any], files: dict[str, Any], contract_id: uuid.UUID, amendment_id: uuid.UUID
-) -> dict[str, Any]:
+def propose(arguments: dict[str, Any], contract_id: uuid.UUID, amendment_id: uuid.UUID) -> dict[str, Any]:
     """Propose your draft to the other side, signed."""
-    return _answer(amendments.propose(session(), **_signing(arguments, files, contract_id, amendment_id)))
+    return _answer(amendments.propose(session(), **_signing(arguments, contract_id, amendment_id)))
 
 
 @blueprint.post("/<uuid:contract_id>/amendments/<uuid:amendment_id>/sign")
 @requires(Permission.CONTRACT_SIGN)
-@blueprint.arguments(SigningSchema, location="form")
-@blueprint.arguments(SigningFileSchema, location="files")
+@blueprint.arguments(SigningSchema, location=MULTIPART)
 @refuses(blueprint, 404, 409, 413, 422)
 @blueprint.response(200, ContractAmendmentSchema)
-def sign(
-    arguments: dict[str, Any], files: dict[str, Any], contract_id: uuid.UUID, amendment_id: uuid.UUID
-) -> dict[str, Any]:
+def sign(arguments: dict[str, Any], contract_id: uuid.UUID, amendment_id: uuid.UUID) -> dict[str, Any]:
     """Sign what the other side has proposed: it becomes the next version of the terms."""
-    return _answer(amendments.sign(session(), **_signing(arguments, files, contract_id, amendment_id)))
+    return _answer(amendments.sign(session(), **_signing(arguments, contract_id, amendment_id)))
 
 
 @blueprint.post("/<uuid:contract_id>/amendments/<uuid:amendment_id>/refuse")
@@ -233,15 +227,13 @@ def _prepared(contract_id: uuid.UUID, amendment_id: uuid.UUID) -> ContractDocume
     )
 
 
-def _signing(
-    arguments: dict[str, Any], files: dict[str, Any], contract_id: uuid.UUID, amendment_id: uuid.UUID
-) -> dict[str, Any]:
+def _signing(arguments: dict[str, Any], contract_id: uuid.UUID, amendment_id: uuid.UUID) -> dict[str, Any]:
     contract = contracts.find_contract(session(), principal=principal(), contract_id=contract_id)
     return {
         "principal": principal(),
         "contract_id": contract_id,
         "amendment_id": amendment_id,
-        "given": given_of(arguments, files, party=contracts.party_of(principal(), contract)),
+        "given": given_of(arguments, party=contracts.party_of(principal(), contract)),
         "roots": trusted_roots(settings(), now=clock()),
         "now": clock(),
     }

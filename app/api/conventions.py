@@ -8,9 +8,11 @@ from typing import Any
 import flask_smorest
 import marshmallow as ma
 from apispec import APISpec
-from flask import Flask
+from flask import Flask, Request
 from flask_smorest.utils import prepare_response
 from webargs.flaskparser import FlaskParser
+from webargs.multidictproxy import MultiDictProxy
+from werkzeug.datastructures import CombinedMultiDict
 from werkzeug.exceptions import HTTPException
 
 from app.api import idempotency, versions
@@ -21,6 +23,7 @@ from app.problems import MEDIA_TYPE
 
 PREFIX = "/api/v1"
 API_KEY, SESSION = "apiKey", "session"
+MULTIPART = "multipart"  # where a body holds texts and files
 
 
 class FieldError(ma.Schema):
@@ -52,13 +55,23 @@ class Parser(FlaskParser):
     DEFAULT_UNKNOWN_BY_LOCATION = {  # noqa: RUF012 - webargs reads a class attribute
         **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
         "query": ma.RAISE,
+        MULTIPART: None,
     }
+    __location_map__ = {**FlaskParser.__location_map__, MULTIPART: "load_multipart"}  # noqa: RUF012
+
+    def load_multipart(self, req: Request, schema: ma.Schema) -> MultiDictProxy:
+        """The texts and the files of one multipart/form-data body together."""
+        return MultiDictProxy(CombinedMultiDict([req.form, req.files]), schema)
 
 
 class ApiBlueprint(flask_smorest.Blueprint):
     """A blueprint whose documentation follows from the marks of `requires`, `idempotent` and `changes_version`."""
 
     ARGUMENTS_PARSER = Parser()
+    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = {  # noqa: RUF012 - flask-smorest reads a class attribute
+        **flask_smorest.Blueprint.DEFAULT_LOCATION_CONTENT_TYPE_MAPPING,
+        MULTIPART: "multipart/form-data",
+    }
 
     def __init__(self, name: str, import_name: str, *, path: str, description: str) -> None:
         super().__init__(f"api_{name}", import_name, url_prefix=PREFIX + path, description=description)

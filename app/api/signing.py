@@ -10,7 +10,7 @@ from flask import Response
 from flask_smorest.fields import Upload
 
 from app.api.contracts import ContractSchema, shown_contract
-from app.api.conventions import ApiBlueprint
+from app.api.conventions import MULTIPART, ApiBlueprint
 from app.api.fields import Timestamp
 from app.api.refusals import refuses
 from app.auth import principal, public, requires
@@ -78,12 +78,7 @@ class SigningSchema(ma.Schema):
     method = ma.fields.String(required=True, validate=ma.validate.OneOf(METHODS))
     passphrase = ma.fields.String(load_default="", validate=ma.validate.Length(max=1000))
     terms_hash = ma.fields.String(load_default="", validate=ma.validate.Regexp(r"^([0-9a-f]{64})?\Z"))
-
-
-class SigningFileSchema(ma.Schema):
-    """The key or the signed document."""
-
-    file = Upload(load_default=None)
+    file = Upload()
 
 
 class VerificationFileSchema(ma.Schema):
@@ -161,18 +156,17 @@ def get_document(contract_id: uuid.UUID, number: int) -> Response:
 
 @blueprint.post("/<uuid:contract_id>/sign")
 @requires(Permission.CONTRACT_SIGN)
-@blueprint.arguments(SigningSchema, location="form")
-@blueprint.arguments(SigningFileSchema, location="files")
+@blueprint.arguments(SigningSchema, location=MULTIPART)
 @refuses(blueprint, 404, 409, 413, 422)
 @blueprint.response(200, ContractSchema)
-def sign(arguments: dict[str, Any], files: dict[str, Any], contract_id: uuid.UUID) -> dict[str, Any]:
+def sign(arguments: dict[str, Any], contract_id: uuid.UUID) -> dict[str, Any]:
     """Sign for your side, with a key sent along or by the document signed elsewhere."""
     contract = contracts.find_contract(session(), principal=principal(), contract_id=contract_id)
     signed = signing.sign(
         session(),
         principal=principal(),
         contract_id=contract_id,
-        given=given_of(arguments, files, party=contracts.party_of(principal(), contract)),
+        given=given_of(arguments, party=contracts.party_of(principal(), contract)),
         roots=trusted_roots(settings(), now=clock()),
         now=clock(),
     )
@@ -191,19 +185,19 @@ def verify(files: dict[str, Any]) -> dict[str, Any]:
     return shown_check(verification.verify(session(), content=content, roots=roots, now=clock()))
 
 
-def given_of(arguments: dict[str, Any], files: dict[str, Any], *, party: Party) -> Given:
+def given_of(arguments: dict[str, Any], *, party: Party) -> Given:
     """What was sent to sign with."""
     if arguments["method"] == "demo":
         try:
             return demo_signature(settings(), party, arguments["terms_hash"], now=clock())
         except LookupError:
             raise NotFound("this is no demonstration") from None
-    if files["file"] is None:
+    if arguments.get("file") is None:
         raise Refused(Text("请选择文件", "no file; expected one"), field="file")
     if arguments["method"] == "external":
-        return SignedElsewhere(content=read_upload(files["file"], LARGEST_DOCUMENT))
+        return SignedElsewhere(content=read_upload(arguments["file"], LARGEST_DOCUMENT))
     return CertificateFile(
-        archive=read_upload(files["file"], LARGEST_ARCHIVE),
+        archive=read_upload(arguments["file"], LARGEST_ARCHIVE),
         passphrase=arguments["passphrase"].encode(),
         terms_hash=arguments["terms_hash"],
     )
