@@ -51,6 +51,9 @@ def amended(base: Terms, changes: Mapping[str, Any], *, in_force_from: dt.date) 
     plain["version"] = base.version + 1
     terms: Terms = from_plain(Terms, plain)
     validate(terms)
+    if (kind := base.first_period.kind) != terms.first_period.kind:
+        # Volume is held by the periods in which both offers were made.
+        raise BadInput([_fault("/schedule", f"lines by the {terms.first_period.kind}", f"lines by the {kind}")])
     if not (found := changes_between(base, terms)):
         raise BadInput([_fault("/changes", "the values that stand already", "at least one new value")])
     _keep_the_past(base, terms, in_force_from)

@@ -18,8 +18,9 @@ from app.auth import SYSTEM, Principal
 from app.clock import day_of
 from app.errors import Conflict, NotFound, Refused
 from app.models import Amendment, Contract, ContractDocument, ContractVersion, SubjectKind
-from app.operations import contracts, documents, events, moves, outbox, signing, terms_in_force
+from app.operations import contracts, documents, events, moves, outbox, quantities, signing, terms_in_force
 from app.operations.amendment_terms import amended, beyond_the_offers, changes_between, hold_volume, stored
+from app.operations.called_volume import below_what_is_called
 from app.operations.contract_terms import frozen_terms
 from app.operations.signing_flaws import Flaw, NotSignable
 from contracts.canonical import Change
@@ -136,7 +137,7 @@ def propose(
 
     :raises NotFound: no such contract or amendment of the asker's.
     :raises Conflict: it is no draft any more, another amendment is pending, or the terms have changed since.
-    :raises BadInput: it wants more than both sides' offers still have.
+    :raises BadInput: it wants more than both sides' offers still have, or leaves less than was called already.
     :raises SignatureRefused: what is wrong with the key or the signature.
     """
     case = _lock(session, principal, contract_id, amendment_id, now)
@@ -167,7 +168,7 @@ def sign(
 
     :raises NotFound: no such contract or amendment of the asker's.
     :raises Conflict: it is not pending, was proposed by the asker's own side, or ran out.
-    :raises BadInput: both sides' offers have no longer what it wants.
+    :raises BadInput: both sides' offers have no longer what it wants, or more was called than it leaves.
     :raises SignatureRefused: what is wrong with the key or the signature.
     """
     case = _lock(session, principal, contract_id, amendment_id, now)
@@ -192,6 +193,7 @@ def sign(
     )
     contract.effective_to = new.last_period.last_day
     hold_volume(session, contract=contract, old=old, new=new, now=now)
+    quantities.write_limits(session, contract=contract)
     return amendment
 
 
@@ -323,10 +325,11 @@ def _guards(case: _Case, last: ContractVersion, given: signing.Given) -> set[Gua
 def _inside_the_offers(session: Session, case: _Case, last: ContractVersion) -> tuple[Terms, Terms]:
     """The terms before and after.
 
-    :raises BadInput: the later ones want more than both sides' offers still have.
+    :raises BadInput: the later ones want more than both sides' offers still have, or less than was called.
     """
     old, new = frozen_terms(last.terms), frozen_terms(case.amendment.terms)
-    if faults := beyond_the_offers(session, contract=case.contract, old=old, new=new):
+    faults = beyond_the_offers(session, contract=case.contract, old=old, new=new)
+    if faults := faults + below_what_is_called(session, contract=case.contract, old=old, new=new):
         raise BadInput(faults)
     return old, new
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -35,7 +34,6 @@ from app.operations.returned_volume import excused_lots, give_back_excused, used
 from app.operations.terms_in_force import terms_in_force
 from app.permissions import Permission
 from contracts import force_majeure as arithmetic
-from contracts.clauses import ScheduleLine
 from contracts.state import Actor
 from contracts.terms import Terms
 from contracts.wording import Text
@@ -314,23 +312,7 @@ def _excuse(
     session.flush()
     freed = {str(period): less for period, less in lots.items()}
     give_back_excused(session, contract=contract, hindered=notice.side, lots=freed, now=now)
-    quantities.write_limits(session, contract=contract, terms=callable_terms(session, contract=contract))
-
-
-def callable_terms(session: Session, *, contract: Contract) -> Terms:
-    """The last terms signed, with the lots that nobody owes taken out of the schedule: what may still be called."""
-    terms = quantities.agreed_terms(session, contract=contract)
-    excused = excused_lots(session, contract_id=contract.id)
-    return replace(terms, schedule=tuple(_less(line, excused.get(str(line.period), 0)) for line in terms.schedule))
-
-
-def _less(line: ScheduleLine, lots: int) -> ScheduleLine:
-    return replace(
-        line,
-        lots=max(line.lots - lots, 0),
-        minimum=max(line.minimum - lots, 0),
-        maximum=max(line.maximum - lots, 0),
-    )
+    quantities.write_limits(session, contract=contract)
 
 
 def _not_excused_yet(session: Session, notice: ForceMajeureNotice, period: str) -> None:

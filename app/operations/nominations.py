@@ -60,9 +60,7 @@ def call(
     )
     call_offs.expect_effective(contract)
     terms = call_offs.terms_of_month(session, contract=contract, month=month)
-    agreed = quantities.agreed_terms(session, contract=contract)
-    period = _line_of(agreed, month)
-    quantities.write_limits(session, contract=contract, terms=agreed)
+    period = _line_of(quantities.write_limits(session, contract=contract), month)
     call_off = CallOff(
         contract=contract,
         number=call_offs.next_number(session, contract),
@@ -188,13 +186,12 @@ def _set_lots(session: Session, call_off: CallOff, lots: int, *, today: dt.date)
     if lots < 1:
         raise Refused(Text(f"{lots} 批；应为 1 批或以上", f"{lots} lots; expected 1 or more"), field="lots")
     _in_window(session, call_off, lots, today=today)
-    agreed = quantities.agreed_terms(session, contract=call_off.contract)
-    lines = [line.period for line in agreed.schedule]
+    allowed = quantities.write_limits(session, contract=call_off.contract)
+    lines = [line.period for line in allowed.schedule]
     others = [one for one in quantities.of_contract(session, contract=call_off.contract) if one is not call_off]
     called = quantities.called_lots(others, lines)
-    quantities.write_limits(session, contract=call_off.contract, terms=agreed)
     try:
-        check_call_off(agreed.schedule, agreed.tolerance, called, period=Period.parse(call_off.period), lots=lots)
+        check_call_off(allowed.schedule, allowed.tolerance, called, period=Period.parse(call_off.period), lots=lots)
     except CallOffRefused as refusal:
         raise Conflict(refusal.text) from refusal
     call_off.nominated_lots = lots

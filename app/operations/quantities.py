@@ -7,13 +7,14 @@ import itertools
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, selectinload
 
 from app.models import CallOff, CallOffLedger, Contract, Invoice, InvoiceConsignment
+from app.operations.returned_volume import excused_lots
 from app.operations.terms_in_force import terms_in_force
 from contracts.clauses import Lot, ScheduleLine, Tolerance
 from contracts.schedule import Quantities, Room, Standing, cumulative_limits, room, standings, whole
@@ -53,12 +54,34 @@ def agreed_terms(session: Session, *, contract: Contract) -> Terms:
     return terms_in_force(session, contract=contract, on=dt.date.max)
 
 
+def callable_terms(session: Session, *, contract: Contract) -> Terms:
+    """The last terms signed, with the lots that nobody owes taken out of the schedule: what may still be called."""
+    terms = agreed_terms(session, contract=contract)
+    return without_excused(terms, excused_lots(session, contract_id=contract.id))
+
+
+def without_excused(terms: Terms, excused: Mapping[str, int]) -> Terms:
+    """Terms with the lots of periods that nobody owes taken out of the schedule."""
+    return replace(terms, schedule=tuple(_less(line, excused.get(str(line.period), 0)) for line in terms.schedule))
+
+
+def _less(line: ScheduleLine, lots: int) -> ScheduleLine:
+    return replace(
+        line,
+        lots=max(line.lots - lots, 0),
+        minimum=max(line.minimum - lots, 0),
+        maximum=max(line.maximum - lots, 0),
+    )
+
+
 def quantities(session: Session, *, contract: Contract, on: dt.date) -> ContractStanding:
     """Where a contract stands, per line of the schedule and from its start, in lots.
 
     Lots count as delivered and invoiced by the days up to `on`; nominations and confirmations stand as they do now.
+    The original lots are those of the schedule; what force majeure excused leaves less room to call.
     """
     terms = agreed_terms(session, contract=contract)
+    left = callable_terms(session, contract=contract)
     call_offs = of_contract(session, contract=contract)
     lines = [line.period for line in terms.schedule]
     invoiced = _invoiced(session, contract=contract, on=on)
@@ -74,7 +97,7 @@ def quantities(session: Session, *, contract: Contract, on: dt.date) -> Contract
             forecast=forecast[period],
             own=own,
             to_date=to_date,
-            room=room(terms.schedule, terms.tolerance, called, period),
+            room=room(left.schedule, left.tolerance, called, period),
         )
         for (period, own), to_date in zip(found.items(), itertools.accumulate(found.values(), _sum), strict=True)
     )
@@ -102,11 +125,13 @@ def period_of(schedule: Sequence[ScheduleLine], month: Period) -> Period | None:
     return next((line for line in lines if line.start <= month.start < line.start + line.months), None)
 
 
-def write_limits(session: Session, *, contract: Contract, terms: Terms) -> None:
-    """Write what the terms allow into the contract's ledger, on which the database checks every call-off.
+def write_limits(session: Session, *, contract: Contract) -> Terms:
+    """Write what may be called into the contract's ledger, on which the database checks every call-off.
 
-    A line that an amendment took out of the schedule allows nothing any more.
+    Returns the terms that it was written from. A line that an amendment took out of the schedule allows nothing any
+    more, and lots that were excused stay excused, whatever is amended.
     """
+    terms = callable_terms(session, contract=contract)
     limits = limits_of(terms.schedule, terms.tolerance)
     held = session.scalars(sa.select(CallOffLedger.period).where(CallOffLedger.contract_id == contract.id))
     for period in set(held) - limits.keys():
@@ -124,6 +149,7 @@ def write_limits(session: Session, *, contract: Contract, terms: Terms) -> None:
             index_elements=["contract_id", "period"], set_={name: added.excluded[name] for name in names}, where=changed
         )
     )
+    return terms
 
 
 def limits_of(schedule: Sequence[ScheduleLine], tolerance: Tolerance) -> dict[str, tuple[int, int, int]]:

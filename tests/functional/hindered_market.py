@@ -118,8 +118,7 @@ def came(found: Supply, lots: int, *, period: str = "2027-Q1", state: str = "set
     """A call-off of the period's second month whose goods have come, written as rows."""
     contract = found.contract
     if db.session.get(CallOffLedger, (contract.id, period)) is None:
-        terms = quantities.agreed_terms(db.session(), contract=contract)
-        quantities.write_limits(db.session(), contract=contract, terms=terms)
+        quantities.write_limits(db.session(), contract=contract)
     month = f"{period[:4]}-{int(period[-1]) * 3 - 1:02d}"
     number = 1 + (
         db.session.scalar(sa.select(sa.func.max(CallOff.number)).where(CallOff.contract_id == contract.id)) or 0

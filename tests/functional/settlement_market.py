@@ -171,7 +171,7 @@ def deal(
         effective_from=terms.first_period.first_day,
         effective_to=terms.last_period.last_day,
     )
-    quantities.write_limits(db.session(), contract=contract, terms=terms)
+    quantities.write_limits(db.session(), contract=contract)
     sides = (make.UserFactory(firm=proposal.seller), make.UserFactory(firm=proposal.buyer))
     return Deal(contract, terms, *sides)
 

@@ -140,9 +140,7 @@ def test_a_notice_is_of_a_party_in_the_database_too(session: Session, found: Sup
 
 
 def test_what_the_days_took_is_owed_by_nobody_and_not_called_any_more(session: Session, found: Supply) -> None:
-    quantities.write_limits(
-        session, contract=found.contract, terms=quantities.agreed_terms(session, contract=found.contract)
-    )
+    quantities.write_limits(session, contract=found.contract)
     came(found, 90)
     event = declared(session, found, at("2027-02-03"))
     ended = end_event(session, found, event.id, "2027-04-30")
