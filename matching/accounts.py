@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -52,14 +53,15 @@ class Account:
 
 def accounts(market: Market, contracts: Sequence[Contract]) -> Mapping[str, Account]:
     """The account of each conversion, by label."""
+    lot = {product: Fraction(size) for product, size in zip(market.products, market.lot, strict=True)}
+    sold: dict[str, list[Contract]] = defaultdict(list)
+    bought: dict[str, list[Contract]] = defaultdict(list)
+    for contract in contracts:
+        sold[contract.seller].append(contract)
+        bought[contract.buyer].append(contract)
     return {
-        conversion.conversion: _account(
-            conversion,
-            sold=[c for c in contracts if c.seller == conversion.conversion],
-            bought=[c for c in contracts if c.buyer == conversion.conversion],
-            lot={product: Fraction(lot) for product, lot in zip(market.products, market.lot, strict=True)},
-        )
-        for conversion in market.conversions
+        one.conversion: _account(one, sold=sold[one.conversion], bought=bought[one.conversion], lot=lot)
+        for one in market.conversions
     }
 
 
