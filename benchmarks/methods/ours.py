@@ -20,7 +20,7 @@ def solve(snapshot: Snapshot) -> Solved:
     found = 0
     for products in sub_markets(snapshot):
         start = time.perf_counter()
-        market = build(snapshot, products)
+        market = build(snapshot.of_products(products))
         lanes = find_lanes(market)
         between = time.perf_counter()
         cleared = clear(market, lanes, WarmEngine)
