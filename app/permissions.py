@@ -44,7 +44,11 @@ class Permission(StrEnum):
     FIRM_MANAGE = "firm:manage"
     USER_MANAGE = "user:manage"
     API_KEY_MANAGE = "api_key:manage"
-    AUDIT_READ = "audit:read"
+    AUDIT_READ = "audit:read"  # all steps, and everybody's looks at what is sealed
+    LOOK_READ = "look:read"  # the access log; without AUDIT_READ one's own looks
+    SIGN_IN_READ = "sign_in:read"
+    JOB_READ = "job:read"  # the queue of jobs
+    JOB_MANAGE = "job:manage"  # start a failed job again, take a waiting one out
     STATISTICS_READ = "statistics:read"
     NOTICE_READ = "notice:read"  # one's own notifications, and how one gets them
     WEBHOOK_MANAGE = "webhook:manage"
@@ -87,6 +91,8 @@ _STAFF = frozenset(
         _P.REFERENCE_READ,
         _P.STATISTICS_READ,
         _P.NOTICE_READ,
+        _P.LOOK_READ,
+        _P.JOB_READ,
     }
 )
 
@@ -95,9 +101,26 @@ GRANTS: Mapping[UserRole, frozenset[Permission]] = MappingProxyType(
         UserRole.FIRM_TRADER: _TRADER | {_P.NOTICE_READ},
         UserRole.FIRM_ADMIN: _TRADER | {_P.NOTICE_READ, _P.USER_MANAGE, _P.API_KEY_MANAGE, _P.WEBHOOK_MANAGE},
         UserRole.PLATFORM_STAFF: _STAFF,
-        UserRole.SENIOR_STAFF: _STAFF | {_P.REVIEW_SECOND, _P.REFERENCE_MANAGE, _P.FIRM_MANAGE, _P.FIXING_DECIDE},
+        UserRole.SENIOR_STAFF: _STAFF
+        | {
+            _P.REVIEW_SECOND,
+            _P.REFERENCE_MANAGE,
+            _P.FIRM_MANAGE,
+            _P.FIXING_DECIDE,
+            _P.AUDIT_READ,
+            _P.JOB_MANAGE,
+        },
         UserRole.REGULATOR: frozenset(
-            {_P.CONTRACT_READ, _P.RUN_READ, _P.REFERENCE_READ, _P.STATISTICS_READ, _P.AUDIT_READ, _P.NOTICE_READ}
+            {
+                _P.CONTRACT_READ,
+                _P.RUN_READ,
+                _P.REFERENCE_READ,
+                _P.STATISTICS_READ,
+                _P.AUDIT_READ,
+                _P.LOOK_READ,
+                _P.SIGN_IN_READ,
+                _P.NOTICE_READ,
+            }
         ),
         # Runs the platform, does not trade or review on it: no sealed offers, no decisions.
         UserRole.PLATFORM_ADMIN: frozenset(
@@ -109,6 +132,10 @@ GRANTS: Mapping[UserRole, frozenset[Permission]] = MappingProxyType(
                 _P.USER_MANAGE,
                 _P.API_KEY_MANAGE,
                 _P.AUDIT_READ,
+                _P.LOOK_READ,
+                _P.SIGN_IN_READ,
+                _P.JOB_READ,
+                _P.JOB_MANAGE,
                 _P.STATISTICS_READ,
                 _P.NOTICE_READ,
                 _P.MAIL_READ,

@@ -40,10 +40,10 @@ class LookArguments(PageArguments):
 
 
 @blueprint.get("/access-log")
-@requires(Permission.AUDIT_READ)
+@requires(Permission.LOOK_READ)
 @blueprint.arguments(LookArguments, location="query")
 @blueprint.response(200, page_of(LookSchema))
 def list_looks(arguments: dict[str, Any]) -> Page[AccessLog]:
-    """The looks, newest first."""
+    """The looks, newest first: all for auditors, your own if you are one whose looks are noted."""
     paging = {name: arguments.pop(name) for name in ("limit", "cursor")}
     return page(session(), audit.looks(principal(), **arguments), order=(AccessLog.id,), descending=True, **paging)

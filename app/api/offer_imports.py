@@ -19,6 +19,7 @@ from app.api.refusals import refuses
 from app.auth import principal, requires
 from app.clock import clock
 from app.db import session
+from app.jobs.queue import enqueue_import
 from app.models import ImportState, Language, OfferImport, OfferImportRow, RowOutcome
 from app.operations import offer_import as imports
 from app.operations import offer_sheet
@@ -30,7 +31,7 @@ blueprint = ApiBlueprint(
     "offer_imports",
     __name__,
     path="/offer-imports",
-    description=f"Offers by XLSX or CSV: at most {LARGEST_FILE // MEGABYTE} MB and {MOST_ROWS} rows, handled at once",
+    description=f"Offers by XLSX or CSV, {LARGEST_FILE // MEGABYTE} MB and {MOST_ROWS} rows at most; a long file by a job",
 )
 FILE = {"type": "string", "format": "binary"}
 
@@ -70,11 +71,15 @@ class OfferImportSchema(ma.Schema):
     partial_ = ma.fields.Boolean(data_key="partial", attribute="partial", required=True)
     state = ma.fields.Enum(ImportState, by_value=True, required=True)
     row_count = ma.fields.Integer(required=True)
+    checked_count = ma.fields.Integer(required=True, metadata={"description": "Rows looked at so far"})
     accepted_count = ma.fields.Integer(required=True, metadata={"description": "Rows without a fault"})
     rejected_count = ma.fields.Integer(required=True)
     posted_count = ma.fields.Integer(required=True, metadata={"description": "Offers that the file brought"})
     created_at = Timestamp(required=True)
     finished_at = Timestamp(required=True, allow_none=True)
+    error = ma.fields.String(
+        required=True, allow_none=True, metadata={"description": "Why a file that failed could not be worked through"}
+    )
 
 
 class OfferImportRowSchema(ma.Schema):
@@ -130,7 +135,8 @@ def list_imports(arguments: dict[str, Any]) -> Page[dict[str, Any]]:
 def post_import(arguments: dict[str, Any], files: dict[str, Any]) -> dict[str, Any]:
     """Send a file of offers. A file that does not follow the template is refused as a whole, with the place.
 
-    Otherwise each row has its result under `/offer-imports/{id}/rows`.
+    Otherwise each row has its result under `/offer-imports/{id}/rows`, once the state is done. A file of more than 200
+    rows is answered as queued: ask for it again until it is done or failed.
     """
     upload = files["file"]
     with upload.stream as stream:
@@ -143,6 +149,8 @@ def post_import(arguments: dict[str, Any], files: dict[str, Any]) -> dict[str, A
         now=clock(),
         **arguments,
     )
+    if offer_import.state is ImportState.QUEUED:
+        enqueue_import(session(), import_id=offer_import.id)
     return _shown(offer_import)
 
 

@@ -16,7 +16,7 @@ from app.api.versions import show_version
 from app.auth import principal, requires
 from app.clock import clock
 from app.db import session
-from app.jobs.queue import enqueue_clearing
+from app.jobs.queue import CLEAR, enqueue_clearing, take_out
 from app.models import Run, RunState, ShadowPrice
 from app.operations import runs
 from app.permissions import Permission
@@ -101,6 +101,17 @@ def start_run(code: str) -> Any:
 def get_run(run_id: uuid.UUID) -> dict[str, Any]:
     """One run: its state, phase, percent and rounds of the solver while it works, its headline when it is done."""
     return _answer(runs.get_run(session(), principal=principal(), run_id=run_id))
+
+
+@blueprint.post("/runs/<uuid:run_id>/cancel")
+@requires(Permission.RUN_START)
+@refuses(blueprint, 404, 409)
+@blueprint.response(200, RunSchema)
+def cancel_run(run_id: uuid.UUID) -> dict[str, Any]:
+    """Take back a run that still waits; one that works goes on to its end."""
+    run = runs.cancel(session(), principal=principal(), run_id=run_id, now=clock())
+    take_out(session(), task=CLEAR, argument="run_id", value=run.id)
+    return _answer(run)
 
 
 @blueprint.get("/runs/<uuid:run_id>/certificate")

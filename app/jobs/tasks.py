@@ -9,7 +9,7 @@ from flask import Flask
 from procrastinate import Blueprint, JobContext
 
 from app.clock import clock
-from app.jobs import night, outbox, webhooks, what_if
+from app.jobs import night, offer_imports, outbox, webhooks, what_if
 from app.jobs.call_offs import run_call_off_timers
 from app.jobs.cleaning import clean
 from app.jobs.contract_timers import run_contract_timers
@@ -62,6 +62,16 @@ def answer_what_if(context: JobContext, what_if_id: str) -> None:
             what_if.work_out(uuid.UUID(what_if_id), clock=clock)
         except night.AtWork as busy:
             log.info("what_if_at_work", why=str(busy))
+
+
+@tasks.task(name="offer_import", queue=SOLVING, pass_context=True)
+def work_through_file(context: JobContext, import_id: str) -> None:
+    """Check a firm's file of offers and post them. If another process is at it, there is nothing to do."""
+    with _app(context).app_context():
+        try:
+            offer_imports.work_through(uuid.UUID(import_id), clock=clock)
+        except night.AtWork as busy:
+            log.info("offer_import_at_work", why=str(busy))
 
 
 @tasks.periodic(cron=NIGHT)

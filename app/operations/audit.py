@@ -52,10 +52,11 @@ def looks(
     object_kind: str | None = None,
     object_id: str | None = None,
 ) -> sa.Select[AccessLog]:
-    """The looks at what is sealed, for auditors; none for anybody else."""
+    """The looks at what is sealed: all for auditors, one's own for those whose looks are noted, none for others."""
     query = sa.select(AccessLog)
     if not principal.may(Permission.AUDIT_READ):
-        return query.where(sa.false())
+        own = principal.may(Permission.LOOK_READ) and principal.user_id is not None
+        query = query.where(AccessLog.user_id == principal.user_id if own else sa.false())
     for column, wanted in (
         (AccessLog.user_id, user_id),
         (AccessLog.firm_id, firm_id),

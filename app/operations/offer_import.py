@@ -1,7 +1,7 @@
 """Offers by file: every row checked, one result per row, nothing written unless all rows are good or it is asked for.
 
-A file of up to `offer_file.MOST_ROWS` rows is handled at once, inside the request: checks look at memory, and the rows
-are written together.
+A file of up to `AT_ONCE` rows is handled inside the request, a longer one (up to `offer_file.MOST_ROWS`) by a job: see
+`offer_import_job`. Checks look at memory, and the rows are written together.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import datetime as dt
 import hashlib
 import uuid
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from app.auth import Principal
 from app.errors import NotFound
-from app.models import ImportState, Language, Offer, OfferImport, OfferImportRow, RowOutcome
+from app.models import ImportState, Language, Offer, OfferImport, OfferImportRow, Round, RowOutcome
 from app.operations import offer_sheet
 from app.operations.offer_cells import text
 from app.operations.offer_checks import Admission, admission, check
@@ -29,6 +30,8 @@ from app.operations.offer_terms import OfferTerms, stated
 from app.operations.offers import make, own_firm, round_for_offers
 
 EXAMPLES = ("EXAMPLE", "示例")
+AT_ONCE = 200  # rows; a second or so of work
+TOLD_EVERY = 100  # rows
 
 
 @dataclass(slots=True)
@@ -79,7 +82,8 @@ def import_offers(
 ) -> OfferImport:
     """Check a file of offers and post them: all rows if all are good, with `partial` the good ones in any case.
 
-    The result has a row for each good row of the file and one for each fault of the others.
+    The result has a row for each good row of the file and one for each fault of the others. A long file is only kept,
+    `queued`: the caller sees to it that somebody works through it.
 
     :raises BadInput: the file cannot be read as the template; nothing is kept.
     :raises Refused: no such round for the firm.
@@ -89,16 +93,11 @@ def import_offers(
     market_round = round_for_offers(session, principal=principal, round_id=round_id, draft=dry_run, now=now)
     sheet = read_sheet(content, filename=filename)
     where = layout(sheet, horizon=market_round.horizon, kind=market_round.period_kind)
-    admitted = admission(session, firm_id=firm_id, market_round=market_round)
-    rows = _checked_rows(sheet, where, admitted, now=now)
-    if not rows:
+    count = sum(not _is_example(cells, where) for _, cells in sheet.rows)
+    if not count:
         raise refused(sheet.name, "no row but examples", "rows")
-    good = [(row, row.terms) for row in rows if row.terms is not None]
-    if not dry_run and (partial or len(good) == len(rows)):
-        for row, terms in good:
-            row.offer = make(session, principal=principal, admitted=admitted, terms=terms, draft=False, now=now)
-        session.flush()
     offer_import = OfferImport(
+        id=uuid.uuid4(),
         firm_id=firm_id,
         round_id=market_round.id,
         uploaded_by_id=principal.user_id,
@@ -108,17 +107,57 @@ def import_offers(
         content=content,
         dry_run=dry_run,
         partial=partial,
-        state=ImportState.DONE,
-        row_count=len(rows),
-        accepted_count=len(good),
-        rejected_count=len(rows) - len(good),
+        state=ImportState.QUEUED,
+        row_count=count,
+        checked_count=0,
+        attempt=0,
         created_at=now,
-        finished_at=now,
     )
-    offer_import.rows = [result for row in rows for result in _results(sheet.name, row)]
     session.add(offer_import)
+    if count <= AT_ONCE:
+        work_through(session, principal=principal, offer_import=offer_import, file=(sheet, where), now=now)
     session.flush()
     return offer_import
+
+
+def work_through(
+    session: Session,
+    *,
+    principal: Principal,
+    offer_import: OfferImport,
+    file: tuple[OfferSheet, Layout],
+    now: dt.datetime,
+    told: Callable[[int], None] = lambda _checked: None,
+) -> None:
+    """Check the rows of a kept file, post what is to be posted, write the results. `told` hears of rows checked.
+
+    :raises Refused, Conflict: as `import_offers`.
+    """
+    sheet, where = file
+    market_round = round_for_offers(
+        session, principal=principal, round_id=offer_import.round_id, draft=offer_import.dry_run, now=now
+    )
+    admitted = admission(session, firm_id=own_firm(principal), market_round=market_round)
+    rows = _checked_rows(sheet, where, admitted, now=now, told=told)
+    good = [(row, row.terms) for row in rows if row.terms is not None]
+    if not offer_import.dry_run and (offer_import.partial or len(good) == len(rows)):
+        for row, terms in good:
+            row.offer = make(session, principal=principal, admitted=admitted, terms=terms, draft=False, now=now)
+        session.flush()
+    offer_import.rows = [result for row in rows for result in _results(sheet.name, row)]
+    offer_import.checked_count, offer_import.accepted_count = len(rows), len(good)
+    offer_import.rejected_count = len(rows) - len(good)
+    offer_import.state, offer_import.finished_at = ImportState.DONE, now
+
+
+def read_file(session: Session, offer_import: OfferImport) -> tuple[OfferSheet, Layout]:
+    """The sheet of a kept file and where its columns stand.
+
+    :raises BadInput: the file cannot be read as the template.
+    """
+    market_round = session.get_one(Round, offer_import.round_id)
+    sheet = read_sheet(offer_import.content or b"", filename=offer_import.filename)
+    return sheet, layout(sheet, horizon=market_round.horizon, kind=market_round.period_kind)
 
 
 def corrected_file(session: Session, *, principal: Principal, import_id: uuid.UUID, now: dt.datetime) -> bytes:
@@ -150,7 +189,9 @@ def said(row: OfferImportRow, language: Language) -> str:
     return f"填写为“{row.found}”，应为{wanted}"
 
 
-def _checked_rows(sheet: OfferSheet, where: Layout, admitted: Admission, *, now: dt.datetime) -> list[_Row]:
+def _checked_rows(
+    sheet: OfferSheet, where: Layout, admitted: Admission, *, now: dt.datetime, told: Callable[[int], None]
+) -> list[_Row]:
     reader = RowReader(sheet, where, admitted)
     seen: dict[tuple[str, ...], int] = {}
     references: dict[str, int] = {}
@@ -167,6 +208,8 @@ def _checked_rows(sheet: OfferSheet, where: Layout, admitted: Admission, *, now:
             faults += _repeated(number, cells, terms, seen, references)
             row.terms = None if faults else terms
         row.faults = [(where.title(fault.field), fault) for fault in faults]
+        if len(rows) % TOLD_EVERY == 0:
+            told(len(rows))
     return rows
 
 

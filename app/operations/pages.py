@@ -284,9 +284,9 @@ def visible_events(principal: Principal) -> sa.Select[Event]:
 
 
 def visible_sign_ins(principal: Principal) -> sa.Select[SignInEvent]:
-    """Every attempt to sign in, for those who audit; none for anybody else."""
+    """Every attempt to sign in, for those who look after accounts; none for anybody else."""
     query = sa.select(SignInEvent)
-    return query if principal.may(Permission.AUDIT_READ) else query.where(sa.false())
+    return query if principal.may(Permission.SIGN_IN_READ) else query.where(sa.false())
 
 
 def firms_by_id(

@@ -14,6 +14,7 @@ from app.errors import Conflict, Forbidden, NotFound
 from app.models import Round, RoundKind, RoundState, Run, RunState, ShadowPrice, ShadowPriceKind, SubjectKind
 from app.operations import events
 from app.permissions import Permission
+from contracts.wording import Text
 from market.errors import MarketError
 
 OPEN = (RunState.QUEUED, RunState.RUNNING)
@@ -98,6 +99,29 @@ def open_run_of(session: Session, *, round_code: str) -> Run | None:
     """The queued or running run of a round; the database admits one."""
     query = sa.select(Run).join(Round).where(Round.code == round_code, Run.state.in_(OPEN))
     return session.scalar(query.order_by(Run.id))
+
+
+def cancel(session: Session, *, principal: Principal, run_id: uuid.UUID, now: dt.datetime) -> Run:
+    """Take back a run that still waits in the queue. One that works is left to its end: its answer is reviewed anyway.
+
+    :raises Forbidden: the asker may not start runs, nor take them back.
+    :raises NotFound: there is no such run.
+    :raises Conflict: it has begun or ended.
+    """
+    if not principal.may(Permission.RUN_START):
+        raise Forbidden(Text("只有平台员工可以取消撮合运行", "taking a run back is for the platform's staff"))
+    run = _locked(session, run_id)
+    if run.state is not RunState.QUEUED:
+        raise Conflict(
+            Text(
+                f"该运行已{'开始' if run.state is RunState.RUNNING else '结束'}，无法取消；仅排队中的运行可取消",
+                f"the run is {run.state}; expected one that waits",
+            )
+        )
+    run.state, run.finished_at, run.phase = RunState.CANCELLED, now, None
+    _record(session, principal, run, RunState.QUEUED, now)
+    session.flush()
+    return run
 
 
 def due_rounds(session: Session, *, kind: RoundKind, now: dt.datetime) -> list[str]:

@@ -23,6 +23,7 @@ from app.web import (
     home,
     hub_prices,
     impediments,
+    jobs,
     keys,
     labels,
     limits,
@@ -76,6 +77,7 @@ BLUEPRINTS = (
     notifications.blueprint,
     webhooks.blueprint,
     audit.blueprint,
+    jobs.blueprint,
     charts.blueprint,
 )
 

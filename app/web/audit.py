@@ -19,9 +19,9 @@ blueprint = Blueprint("audit", __name__, url_prefix="/audit")
 
 
 @blueprint.get("/looks")
-@requires(Permission.AUDIT_READ)
+@requires(Permission.LOOK_READ)
 def accesses() -> ResponseReturnValue:
-    """Every look at a sealed offer: who, whose, from where, why."""
+    """Every look at a sealed offer: who, whose, from where, why. Who does not audit reads his own."""
     select = audit.looks(
         principal(),
         user_id=request.args.get("user", type=uuid.UUID),
@@ -57,7 +57,7 @@ def steps() -> ResponseReturnValue:
 
 
 @blueprint.get("/sign-ins")
-@requires(Permission.AUDIT_READ)
+@requires(Permission.SIGN_IN_READ)
 def sign_ins() -> ResponseReturnValue:
     """Every attempt to sign in."""
     found = page_of(session(), pages.visible_sign_ins(principal()), order=(SignInEvent.id,))

@@ -43,6 +43,7 @@ from app.models import (
     VersionState,
     WindowRule,
 )
+from app.operations.jobs_overview import JobState
 from app.permissions import Permission
 from app.web.formats import in_words
 from contracts.reasons import REASONS
@@ -229,6 +230,7 @@ TABLES: Mapping[str, Mapping[str, LazyString]] = {
         InvoiceKind.SUPPLY_OR_PAY: _("Supply-or-pay"),
         InvoiceKind.LATE_DAMAGES: _("Late damages"),
         InvoiceKind.INTEREST: _("Interest"),
+        InvoiceKind.CLAIM: _("Award on a claim"),
     },
     "invoice_line": {
         LineName.GOODS: _("Goods"),
@@ -238,6 +240,7 @@ TABLES: Mapping[str, Mapping[str, LazyString]] = {
         LineName.SUPPLY_OR_PAY: _("Supply-or-pay"),
         LineName.LATE_DAMAGES: _("Late damages"),
         LineName.INTEREST: _("Interest"),
+        LineName.CLAIM: _("Award on a claim"),
     },
     "fixing": {
         FixingKind.PUBLISHED: _("Published"),
@@ -278,6 +281,32 @@ TABLES: Mapping[str, Mapping[str, LazyString]] = {
         "timer": _("a deadline"),
         "laboratory": _("laboratory"),
     },
+    "job": {
+        JobState.WAITING: _("Waiting"),
+        JobState.DOING: _("In progress"),
+        JobState.FAILED: _("Failed"),
+        JobState.DONE: _("Done"),
+        JobState.CANCELLED: _("Taken out"),
+    },
+    "queue": {"solving": _("Long work"), "keeping": _("Short work"), "sending": _("Sending")},
+    "task": {
+        "clear": _("Clearing of a round"),
+        "what_if": _("Question about a copy of a round"),
+        "offer_import": _("File of offers"),
+        "webhooks": _("Webhooks of a firm"),
+        "night": _("Nightly rounds"),
+        "closings": _("Rounds that have closed"),
+        "expiries": _("What runs out of time"),
+        "contract_timers": _("Timers of contracts"),
+        "effects": _("Contracts into force"),
+        "call_off_timers": _("Nomination calendar"),
+        "cleaning": _("Cleaning up"),
+        "settlement": _("Invoices that are due"),
+        "rescue": _("Jobs of workers that ended"),
+        "forgotten": _("Work without a job"),
+        "outbox": _("Messages to be told"),
+        "mails": _("E-mails to be sent"),
+    },
     "event": {
         "offer.draft": _("Kept as a draft"),
         "offer.post": _("Posted"),
@@ -296,11 +325,11 @@ TABLES: Mapping[str, Mapping[str, LazyString]] = {
         "contract.payment": _("Payment recorded"),
         "contract.establish_cause": _("Cause of a termination established"),
         "contract.reopen": _("Price reopened"),
-        "run.queue": _("Run queued"),
-        "run.start": _("Run started"),
-        "run.finish": _("Run finished"),
-        "run.fail": _("Run failed"),
-        "run.cancel": _("Run cancelled"),
+        "run.queued": _("Run queued"),
+        "run.running": _("Run started"),
+        "run.done": _("Run finished"),
+        "run.failed": _("Run failed"),
+        "run.cancelled": _("Run cancelled"),
         "webhook.make": _("Webhook added"),
         "webhook.change": _("Webhook changed"),
         "webhook.renew_secret": _("New secret made"),
@@ -315,6 +344,7 @@ TONES: Mapping[str, str] = {
     "done": "good",
     "failed": "bad",
     "waiting": "warn",
+    "doing": "live",
     "sent": "good",
     "unsent": "bad",
     "delivered": "good",

@@ -73,7 +73,8 @@ def _signed_in(who: Principal) -> list[tuple[str, str]]:
         ("keys.listing", _("API keys"), who.may(Permission.API_KEY_MANAGE) and who.firm_id is not None),
         ("webhooks.listing", _("Webhooks"), who.may(Permission.WEBHOOK_MANAGE)),
         ("team.listing", _("People"), who.may(Permission.USER_MANAGE)),
-        ("audit.accesses", _("Access log"), who.may(Permission.AUDIT_READ)),
+        ("audit.accesses", _("Access log"), who.may(Permission.LOOK_READ)),
+        ("jobs.listing", _("Jobs"), who.may(Permission.JOB_READ)),
         ("notifications.mails", _("E-mails"), who.may(Permission.MAIL_READ)),
     ]
     return [(endpoint, text) for endpoint, text, allowed in places if allowed]

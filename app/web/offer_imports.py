@@ -5,19 +5,21 @@ from __future__ import annotations
 import uuid
 from io import BytesIO
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
 from app.auth import principal, requires
 from app.clock import clock
 from app.db import session
 from app.errors import Conflict, Refused
-from app.models import OfferImport, OfferImportRow, RowOutcome
+from app.jobs.queue import enqueue_import
+from app.models import ImportState, OfferImport, OfferImportRow, RowOutcome
 from app.operations import offer_import as imports
-from app.operations import offer_sheet, pages
+from app.operations import offer_import_job, offer_sheet, pages
 from app.operations.offer_file import LARGEST_FILE, MEGABYTE, MOST_ROWS
 from app.permissions import Permission
 from app.web.formats import in_words, language
+from app.web.labels import label_of
 from app.web.paging import page_of
 from app.web.texts import _, ngettext
 from market.errors import BadInput, Fault
@@ -64,6 +66,9 @@ def upload() -> ResponseReturnValue:
         return _listing(faults=[_said(fault) for fault in faults.faults]), 422
     except (Refused, Conflict) as refusal:
         return _listing(error=str(refusal)), 409
+    if found.state is ImportState.QUEUED:
+        enqueue_import(session(), import_id=found.id)
+        return redirect(url_for("offer_imports.show", import_id=found.id), 303)
     posted = imports.posted_count(session(), offer_import=found)
     if posted:
         flash(ngettext("%(num)d offer is posted.", "%(num)d offers are posted.", posted), "success")
@@ -86,6 +91,23 @@ def show(import_id: uuid.UUID) -> ResponseReturnValue:
         posted=imports.posted_count(session(), offer_import=found),
         page=page_of(session(), select, order=(OfferImportRow.id,), descending=False, size=ROWS_ON_A_PAGE),
         said=lambda row: imports.said(row, language()),
+        is_open=found.state in offer_import_job.OPEN,
+        percent=offer_import_job.percent(found),
+    )
+
+
+@blueprint.get("/offers/uploads/<uuid:import_id>/progress")
+@requires(Permission.OFFER_IMPORT)
+def progress(import_id: uuid.UUID) -> ResponseReturnValue:
+    """How far a long file is, for the page that waits for it."""
+    found = imports.find_import(session(), principal=principal(), import_id=import_id)
+    return jsonify(
+        state=found.state.value,
+        label=label_of("import", found.state),
+        phase="",
+        percent=offer_import_job.percent(found),
+        rounds=found.checked_count,
+        is_open=found.state in offer_import_job.OPEN,
     )
 
 

@@ -13,7 +13,10 @@ from flask_babel import force_locale
 
 import app as application
 from app import models
+from app.jobs.queue import KEEPING, SENDING, SOLVING
+from app.jobs.tasks import tasks
 from app.models import UserRole
+from app.operations.jobs_overview import JobState
 from app.permissions import KEY_SCOPES
 from app.transaction import Application
 from app.translations import catalogue_path, translations
@@ -106,6 +109,9 @@ CODES: dict[str, Iterable[str]] = {
     "invoice_line": models.LineName,
     "fixing": models.FixingKind,
     "subject": models.SubjectKind,
+    "job": JobState,
+    "queue": (SOLVING, KEEPING, SENDING),
+    "task": [task.rpartition(":")[2] for task in tasks.tasks],
     "version": models.VersionState,
     "phase": ("snapshot", *PHASES, "alternatives", "writing"),
 }
