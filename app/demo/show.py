@@ -71,9 +71,12 @@ def lay_out_market(scenario: Scenario, *, now: dt.datetime) -> str:
 def settle_people(scenario: Scenario, *, data: Path, now: dt.datetime) -> str:
     """Make the accounts; the file of their passwords is written once they are there."""
     file = data / USERS_FILE
-    passwords = in_transaction(
-        lambda session: people.settle(session, firms=market.firm_keys(session, scenario.firms), file=file, now=now)
-    )
+
+    def work(session: Session) -> dict[str, str]:
+        persons = people.persons_with_firms(market.firm_keys(session, scenario.firms))
+        return people.settle(session, persons=persons, file=file, now=now)
+
+    passwords = in_transaction(work)
     people.keep(passwords, file)
     count = len(people.PERSONS)
     return f"{len(passwords)} of {count} accounts have a new password" if passwords else f"{count} accounts are there"
