@@ -240,6 +240,7 @@ class _Builder:
         self.closed = _closed_origins(snapshot)
         self.attributes = tuple(sorted(snapshot.attributes))
         names = {name for offer in offers for name in offer.certificates}
+        self.bars: dict[tuple[object, ...], tuple[bool, ...]] = {}
         self.certificates = tuple(sorted(names | {name for c in conversions for name in c.certificates}))
         self.lot = {product: snapshot.lot(product) for product in products}
         self.rank = {(grade.product, grade.grade): grade.rank for grade in snapshot.grades}
@@ -383,16 +384,20 @@ class _Builder:
                 for row in rows
             ),
             origin=ints([self.origin_at[row.origin] for row in rows]),
-            barred=np.array([[self._bars(row, name) for name in self.origins] for row in rows], dtype=bool).reshape(
-                len(rows), len(self.origins)
-            ),
+            barred=np.array([self._barred(row) for row in rows], dtype=bool).reshape(len(rows), len(self.origins)),
         )
 
-    def _bars(self, row: _Row, origin: str) -> bool:
-        """Whether a buyer does not take material of an origin."""
-        if origin in row.barred or (row.product, origin, row.region) in self.closed:
-            return True
-        return row.origins is not None and origin not in row.origins
+    def _barred(self, row: _Row) -> tuple[bool, ...]:
+        """For each origin, whether a buyer does not take material of it; most buyers of a region are alike."""
+        key = row.barred, row.origins, row.product, row.region
+        if key not in self.bars:
+            self.bars[key] = tuple(
+                origin in row.barred
+                or (row.product, origin, row.region) in self.closed
+                or (row.origins is not None and origin not in row.origins)
+                for origin in self.origins
+            )
+        return self.bars[key]
 
     def _held(self, row: _Row, name: str) -> int:
         """Last valid position of a certificate, -1 when absent; on the buying side any value >= 0 means required."""
