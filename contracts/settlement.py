@@ -26,7 +26,7 @@ from .working import Working, cents, percent, shown, total
 
 GOODS, FREIGHT, QUALITY = "goods", "freight", "quality"
 TAKE_OR_PAY, SUPPLY_OR_PAY = "take_or_pay", "supply_or_pay"
-LATE_DAMAGES, INTEREST = "late_damages", "interest"
+LATE_DAMAGES, INTEREST, CLAIM = "late_damages", "interest", "claim"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from .price_formula import PriceFormula, estimate_for
 from .quality import Assay
 from .remedies import LateLots, late_damages, supply_or_pay
 from .settlement import (
+    CLAIM,
     GOODS,
     INTEREST,
     LATE_DAMAGES,
@@ -177,7 +178,22 @@ class InterestInputs:
     said: tuple[Said, ...]
 
 
-Inputs = MonthInputs | LateInputs | TakeOrPayInputs | SupplyOrPayInputs | InterestInputs
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimInputs:
+    """What was awarded on a claim for a breach on a day: `cause` says which, `steps` how the terms computed the sum.
+
+    The award is final: one invoice asks for all of it. Damages bear no VAT.
+    """
+
+    kind: ClassVar[str] = "claim"
+    cause: Text
+    breach_on: dt.date
+    claimed: Decimal
+    awarded: Decimal
+    steps: tuple[Text, ...]
+
+
+Inputs = MonthInputs | LateInputs | TakeOrPayInputs | SupplyOrPayInputs | InterestInputs | ClaimInputs
 
 
 def inputs_text(inputs: Inputs | YearInputs) -> str:
@@ -237,6 +253,8 @@ def settle(inputs: Inputs) -> Invoice:
             owed = Working(owed.value, (about, *owed.steps))
             last = max((part.paid for part in inputs.parts), default=inputs.due)
             return charge(INTEREST, Period.of(last, "month"), owed, _account(inputs.said), vat=None)
+        case ClaimInputs():
+            return charge(CLAIM, Period.of(inputs.breach_on, "month"), _award(inputs), Account(), vat=None)
 
 
 def fixings_of(used: Iterable[FixingUsed]) -> Fixings:
@@ -313,6 +331,14 @@ def _supply(inputs: SupplyOrPayInputs, year: YearSupplied) -> Working:
     return supply_or_pay(
         inputs.rule, inputs.lot, firm=year.firm, excused=year.excused, delivered=year.delivered, price=year.price
     )
+
+
+def _award(inputs: ClaimInputs) -> Working:
+    day, cause = inputs.breach_on, inputs.cause
+    claimed, awarded = shown(inputs.claimed), shown(inputs.awarded)
+    about = Text(f"{day} 违约：{cause.zh}", f"breach on {day}: {cause.en}")
+    found = Text(f"索赔 {claimed}，裁定 {awarded}", f"claimed {claimed}, awarded {awarded}")
+    return Working(cents(Fraction(inputs.awarded)), (about, *inputs.steps, found))
 
 
 def _last(years: tuple[YearTaken, ...] | tuple[YearSupplied, ...]) -> Period:

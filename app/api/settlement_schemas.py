@@ -62,6 +62,7 @@ class InvoiceSchema(ma.Schema):
     issued_on = ma.fields.Date(required=True)
     due_on = ma.fields.Date(required=True)
     about_id = ma.fields.UUID(required=True, allow_none=True, metadata={"description": "Of interest: what was late"})
+    claim_id = ma.fields.UUID(required=True, allow_none=True, metadata={"description": "Of an award: the claim"})
     terms_hash = ma.fields.String(required=True)
     inputs_hash = ma.fields.String(required=True)
     lines = ma.fields.List(ma.fields.Nested(InvoiceLineSchema), required=True)

@@ -47,6 +47,7 @@ class InvoiceKind(StrEnum):
     SUPPLY_OR_PAY = "supply_or_pay"
     LATE_DAMAGES = "late_damages"
     INTEREST = "interest"
+    CLAIM = "claim"
 
 
 GOODS_KINDS = (InvoiceKind.PROVISIONAL, InvoiceKind.FINAL, InvoiceKind.CORRECTION)
@@ -62,6 +63,7 @@ class LineName(StrEnum):
     SUPPLY_OR_PAY = "supply_or_pay"
     LATE_DAMAGES = "late_damages"
     INTEREST = "interest"
+    CLAIM = "claim"
 
 
 class Invoice(Model):
@@ -69,7 +71,7 @@ class Invoice(Model):
 
     `gross` below 0 is a credit note: the creditor owes it. `inputs` is all it was computed from, `inputs_hash` the
     SHA-256 of its canonical JSON: replaying it gives these lines and these cents. `terms_hash` names the version of the
-    terms. `number` counts within the contract, without a gap.
+    terms. `number` counts within the contract, without a gap. An award on a claim is asked for once, in full.
     """
 
     __tablename__ = "invoice"
@@ -83,6 +85,8 @@ class Invoice(Model):
         sa.CheckConstraint("inputs_hash ~ '^[0-9a-f]{64}$'", name="inputs_hash"),
         sa.CheckConstraint("terms_hash ~ '^[0-9a-f]{64}$'", name="terms_hash"),
         sa.CheckConstraint("(kind = 'interest') = (about_id IS NOT NULL)", name="interest_is_about"),
+        sa.CheckConstraint("(kind = 'claim') = (claim_id IS NOT NULL)", name="claim_is_named"),
+        sa.UniqueConstraint("claim_id"),
         sa.Index(None, "contract_id", "period"),
         sa.Index(None, "issued_on", "id"),
     )
@@ -101,6 +105,7 @@ class Invoice(Model):
     issued_on: Mapped[dt.date]
     due_on: Mapped[dt.date]
     about_id: Mapped[uuid.UUID | None] = mapped_column(restrict("invoice.id"), index=True)
+    claim_id: Mapped[uuid.UUID | None] = mapped_column(restrict("claim.id"))
     terms_version: Mapped[Count]
     terms_hash: Mapped[Digest]
     inputs: Mapped[Document]

@@ -1,4 +1,4 @@
-"""Charges beside the goods: damages for lots that came late, interest on what was paid late."""
+"""Charges beside the goods: damages for lots that came late, awards on claims, interest on what was paid late."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from app.clock import day_of
-from app.models import CallOff, Contract, Invoice, InvoiceKind, Payment, Penalty
+from app.models import CallOff, Claim, Contract, Invoice, InvoiceKind, Payment, Penalty
 from app.operations import excuses
 from app.operations.invoice_writing import invoices_of, said_by, tell_once, write
 from app.operations.month_prices import final_price
 from app.operations.terms_in_force import terms_in_force, version_in_force
 from contracts.fixings import IndexMissing
+from contracts.reasons import ReasonGroup, text_of
 from contracts.remedies import LateLots
-from contracts.settlement_inputs import InterestInputs, LateInputs, PaidPart, settle
+from contracts.settlement_inputs import ClaimInputs, InterestInputs, LateInputs, PaidPart, settle
 from contracts.state import Actor
+from contracts.wording import Text
 from market.errors import InvalidValue
 from market.periods import Period
 
@@ -95,6 +97,38 @@ def _days_late(session: Session, contract: Contract, row: CallOff) -> int:
         return 0
     first, last = due_on(row) + dt.timedelta(days=1), goods.received_on
     return (last - first).days + 1 - excuses.days_hindered(session, contract=contract, first=first, last=last)
+
+
+def issue_awards(session: Session, *, contract: Contract, now: dt.datetime) -> list[Invoice]:
+    """The claimants' notes for what was awarded on claims, each once."""
+    asked = sa.exists().where(Invoice.claim_id == Claim.id)
+    query = sa.select(Claim).where(Claim.contract_id == contract.id, Claim.state == "upheld", ~asked)
+    made = []
+    for claim in session.scalars(query.order_by(Claim.decided_at, Claim.id)).all():
+        if claim.amount_awarded is None or claim.amount_awarded <= 0:
+            continue
+        steps = (claim.working or {}).get("steps", ())
+        inputs = ClaimInputs(
+            cause=text_of(ReasonGroup.CLAIM, claim.kind),
+            breach_on=claim.breach_on,
+            claimed=claim.amount_claimed,
+            awarded=claim.amount_awarded,
+            steps=tuple(Text(step["zh"], step["en"]) for step in steps),
+        )
+        made.append(
+            write(
+                session,
+                contract=contract,
+                version=version_in_force(session, contract=contract, on=claim.breach_on),
+                payment=terms_in_force(session, contract=contract, on=claim.breach_on).payment,
+                kind=InvoiceKind.CLAIM,
+                inputs=inputs,
+                creditor=Actor(claim.claimant),
+                now=now,
+                claim_id=claim.id,
+            )
+        )
+    return made
 
 
 def issue_interest(session: Session, *, contract: Contract, now: dt.datetime) -> list[Invoice]:

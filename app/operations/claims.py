@@ -18,12 +18,13 @@ from app.auth import SYSTEM, Principal
 from app.clock import day_of
 from app.errors import Conflict, Forbidden, NotFound, Refused
 from app.models import Claim, Contract, Evidence, Penalty, SubjectKind
-from app.operations import contracts, events, evidence, moves, outbox, penalties
+from app.operations import contracts, events, evidence, excuses, moves, outbox, penalties
 from app.operations.evidence import File
 from app.operations.terms_in_force import terms_in_force
 from app.permissions import Permission
 from contracts.state import Actor, Guard, Subject, moves_from
 from contracts.wording import Text
+from market.periods import Period
 
 # A claim may outlive its contract, but there is no breach of one that never took effect.
 CAME_INTO_FORCE = ("effective", "suspended", "fulfilled", "expired", "terminated")
@@ -92,7 +93,7 @@ def draft(
     """Draft a claim for a breach on a day: for an amount in CNY, or for what the terms' own penalty comes to.
 
     :raises NotFound: the contract is not the asker's.
-    :raises Conflict: the days to claim are over, or the contract never took effect.
+    :raises Conflict: the days to claim are over, the contract never took effect, or an invoice asks for the penalty.
     :raises Refused: a kind that is none, a day to come, an amount that is none, or a penalty that does not fit.
     """
     contract = contracts.find_contract(session, principal=principal, contract_id=contract_id)
@@ -115,6 +116,7 @@ def draft(
     value, working = amount, None
     if penalty is not None:
         _check_penalty(side, kind, penalty, penalty_period, amount)
+        _check_not_invoiced(session, contract, penalty, penalty_period)
         found = penalties.worth(session, contract=contract, penalty=penalty, period=penalty_period or "", on=day)
         steps = [{"zh": step.zh, "en": step.en} for step in found.steps]
         value, working = found.value, {"value": str(found.value), "steps": steps}
@@ -185,6 +187,8 @@ def file(session: Session, *, principal: Principal, claim_id: uuid.UUID, now: dt
     if claim.evidence:
         guards.add(Guard.EVIDENCE_ATTACHED)
     terms = terms_in_force(session, contract=claim.contract, on=claim.breach_on)
+    if claim.penalty is not None:
+        _check_not_invoiced(session, claim.contract, claim.penalty, claim.penalty_period)
     _move(session, claim, "file", principal=principal, now=now, guards=guards)
     claim.filed_at, claim.answer_by = now, day + dt.timedelta(days=terms.deadlines.defence_days)
     return _told(session, claim, now)
@@ -331,6 +335,16 @@ def _check_penalty(side: Actor, kind: str, penalty: Penalty, period: str | None,
         raise Refused(Text("须填写期间", "expected the period of the penalty"), field="penalty_period")
     if amount is not None:
         raise Refused(Text("金额由合同条款计算", "the terms compute it; expected none"), field="amount")
+
+
+def _check_not_invoiced(session: Session, contract: Contract, penalty: Penalty, period: str | None) -> None:
+    """:raises Conflict: an invoice asks for the same already; nobody owes it twice."""
+    if period and excuses.is_invoiced(session, contract=contract, rule=penalty, period=Period.parse(period)):
+        raise Conflict(
+            Text(
+                "该违约金已开具账单，不再另行索赔", "an invoice asks for this penalty already: nothing is left to claim"
+            )
+        )
 
 
 def _move(

@@ -7,7 +7,7 @@ import datetime as dt
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.models import Claim, Contract, ForceMajeure, ForceMajeureNotice, Penalty
+from app.models import Claim, Contract, ForceMajeure, ForceMajeureNotice, Invoice, InvoiceKind, Penalty
 from contracts.state import Actor
 from market.periods import Period
 
@@ -33,5 +33,18 @@ def is_claimed(session: Session, *, contract: Contract, rule: Penalty, period: P
     query = sa.select(Claim.penalty_period).where(
         Claim.contract_id == contract.id, Claim.penalty == rule, Claim.state.not_in(COME_TO_NOTHING)
     )
-    claimed = (Period.parse(label) for label in session.scalars(query) if label)
-    return any(one.start < period.start + period.months and period.start < one.start + one.months for one in claimed)
+    return any(_meet(Period.parse(label), period) for label in session.scalars(query) if label)
+
+
+def is_invoiced(session: Session, *, contract: Contract, rule: Penalty, period: Period) -> bool:
+    """Whether invoices ask already for a penalty of the terms and a period that meets this one."""
+    query = (
+        sa.select(Invoice.period, sa.func.sum(Invoice.net))
+        .where(Invoice.contract_id == contract.id, Invoice.kind == InvoiceKind(rule.value))
+        .group_by(Invoice.period)
+    )
+    return any(net and _meet(Period.parse(label), period) for label, net in session.execute(query))
+
+
+def _meet(one: Period, other: Period) -> bool:
+    return one.start < other.start + other.months and other.start < one.start + one.months

@@ -36,6 +36,7 @@ LINES: Mapping[LineName, Text] = MappingProxyType(
         LineName.SUPPLY_OR_PAY: Text("不供即付", "Supply or pay"),
         LineName.LATE_DAMAGES: Text("迟延交付违约金", "Damages for late delivery"),
         LineName.INTEREST: Text("逾期利息", "Interest"),
+        LineName.CLAIM: Text("索赔裁定款", "Award on a claim"),
     }
 )
 

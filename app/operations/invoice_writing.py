@@ -98,6 +98,7 @@ def write(
     now: dt.datetime,
     consignments: Iterable[ValuedConsignment] = (),
     about: Invoice | None = None,
+    claim_id: uuid.UUID | None = None,
 ) -> Invoice:
     """Issue the invoice that the inputs give, under the next number of its contract, and tell both parties.
 
@@ -118,6 +119,7 @@ def write(
         issued_on=on,
         due_on=due_day(payment, on),
         about_id=None if about is None else about.id,
+        claim_id=claim_id,
         terms_version=version.number,
         terms_hash=version.terms_hash,
         inputs=json.loads(inputs_text(inputs)),

@@ -69,7 +69,7 @@ def contracts_with_dues(session: Session) -> list[uuid.UUID]:
 
 
 def issue_due(session: Session, *, contract_id: uuid.UUID, now: dt.datetime) -> Issued:
-    """Issue what is due of one contract on the day of `now`: goods, late damages, years, interest, in this order."""
+    """Issue what is due of one contract on the day of `now`: goods, late damages, years, awards, interest, in this order."""
     contract = session.get_one(Contract, contract_id)
     call_offs.hold(session, contract)
     made: list[Invoice] = []
@@ -84,6 +84,7 @@ def issue_due(session: Session, *, contract_id: uuid.UUID, now: dt.datetime) -> 
     told = statements.issue_years(session, contract=contract, now=now)
     waiting += [Waiting(period=period, why=why) for period, why in told.waiting]
     made += told.invoices
+    made += charges.issue_awards(session, contract=contract, now=now)
     made += charges.issue_interest(session, contract=contract, now=now)
     charges.tell_overdue(session, contract=contract, now=now)
     return Issued(invoices=tuple(made), statements=told.statements, waiting=tuple(waiting))

@@ -167,6 +167,7 @@ CHECKS: list[tuple[str, str, dict[str, Any]]] = [
     ("invoice", "gross_is_sum", {"gross": 0}),
     ("invoice", "inputs", {"inputs": sa.text("'[]'::jsonb")}),
     ("invoice", "inputs_hash", {"inputs_hash": "none"}),
+    ("invoice", "claim_is_named", {"kind": "claim"}),
     ("invoice", "interest_is_about", {"kind": "interest"}),
     ("invoice", "number_positive", {"number": 0}),
     ("invoice", "terms_hash", {"terms_hash": "none"}),
@@ -456,6 +457,16 @@ def taken_back_twice() -> object:
     return [added(models.Payment(**back, reason="twice", recorded_by="buyer")) for _ in (1, 2)]
 
 
+def awarded_twice() -> object:
+    """The triggers, which would speak first, are off."""
+    claim = ONE_OF["claim"]()
+    db.session.execute(sa.text("ALTER TABLE invoice DISABLE TRIGGER USER"))
+    row = ONE_OF["invoice"]()
+    columns = [column.key for column in TABLES["invoice"].columns if not column.primary_key]
+    both = {name: getattr(row, name) for name in columns} | {"kind": "claim", "claim_id": claim.id}
+    return [added(models.Invoice(**both | {"number": number, "inputs_hash": f"{number}" * 64})) for number in (8, 9)]
+
+
 def two_pending_amendments() -> object:
     first = pending_amendment()
     times = {"proposed_at": first.proposed_at, "expires_at": first.expires_at}
@@ -568,6 +579,7 @@ BREACHES: list[tuple[str, Callable[[], object]]] = [
     ("uq_index_fixing_index_code_day_revision", alike("index_fixing")),
     ("uq_invoice_contract_id_number", alike("invoice", inputs_hash="0" * 64)),
     ("uq_invoice_contract_id_kind_inputs_hash", alike("invoice", number=9)),
+    ("uq_invoice_claim_id", awarded_twice),
     ("uq_invoice_line_invoice_id_name", one_line_twice),
     ("uq_payment_reverses_id", taken_back_twice),
     ("uq_year_statement_contract_id_year_revision", alike("year_statement")),
@@ -639,6 +651,7 @@ TOGETHER: dict[tuple[str, str], dict[str, Any]] = {
     ("reopening", "outcome"): {"closed_at": make.NOON},
     ("index_fixing", "kind"): {"reason": "r", "value": None},
     ("invoice", "about_id"): {"kind": "interest"},
+    ("invoice", "claim_id"): {"kind": "claim"},
     ("payment", "api_key_id"): {"user_id": None},
     ("payment", "reverses_id"): {"amount": -1, "reason": "r"},
     ("offer_import_row", "offer_id"): {"outcome": "accepted"},

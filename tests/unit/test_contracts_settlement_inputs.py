@@ -19,6 +19,7 @@ from contracts.remedies import LateLots
 from contracts.settlement import Account, charge, interest, late_interest
 from contracts.settlement_inputs import (
     AssayUsed,
+    ClaimInputs,
     Delivered,
     FixingUsed,
     Inputs,
@@ -182,6 +183,13 @@ EVERY_KIND: list[Inputs] = [
         parts=(PaidPart(amount=Decimal(100000), paid=dt.date(2027, 5, 25)),),
         said=(),
     ),
+    ClaimInputs(
+        cause=Text("逾期交付", "Late delivery"),
+        breach_on=dt.date(2027, 2, 10),
+        claimed=Decimal(500),
+        awarded=Decimal("300.50"),
+        steps=(Text("算式", "working"),),
+    ),
 ]
 
 
@@ -192,6 +200,7 @@ EVERY_KIND: list[Inputs] = [
         (EVERY_KIND[1], "70000.00", "9100.00"),  # 90 - 80 lots of 0.1 t at 70 000
         (EVERY_KIND[2], "21000.00", "0.00"),  # 95 - 80 lots of 0.1 t at 70 000, 20 %
         (EVERY_KIND[3], "328.77", "0.00"),  # 100 000 x 6 % x 20 / 365
+        (EVERY_KIND[4], "300.50", "0.00"),
     ],
     ids=[inputs.kind for inputs in EVERY_KIND],
 )
