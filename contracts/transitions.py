@@ -13,7 +13,7 @@ from .reasons import ReasonGroup
 from .vocabulary import Actor, Guard, Subject, Timer
 from .wording import Text
 
-RULE_VERSION = "2026.1"
+RULE_VERSION = "2026.2"
 """Stored with every contract: the table and the arithmetic that were in force when it was made."""
 
 
@@ -79,6 +79,7 @@ MOVE_TEXTS: dict[str, Text] = {
     "assay": Text("检验", "Assay"),
     "reject": Text("拒收", "Reject"),
     "settle": Text("结算", "Settle"),
+    "fall_with_contract": Text("随合同终止", "End with its contract"),
     "file": Text("提交", "File"),
     "defend": Text("答辩", "Defend"),
     "concede": Text("承认", "Concede"),
@@ -309,6 +310,15 @@ def _call_off() -> Iterable[Transition]:
         Guard.WITHIN_CONFIRMED_QUANTITY,
         Guard.ANALYSIS_CERTIFICATE_ATTACHED,
     )
+    # What has not left the seller when the contract ends is not delivered under it any more; goods on their way are.
+    yield from _rows(
+        own,
+        "forecast nominated firm confirmed",
+        "fall_with_contract",
+        "cancelled",
+        Actor.SYSTEM,
+        Guard.CONTRACT_ENDED,
+    )
     yield from _rows(own, "shipped", "receive", "received", buyer)
     yield from _rows(own, "received", "assay", "assayed", Actor.LABORATORY, Guard.ASSAY_DETERMINED)
     yield from _rows(
@@ -339,5 +349,11 @@ def _claim() -> Iterable[Transition]:
 
 TRANSITIONS: tuple[Transition, ...] = (*_proposal(), *_contract(), *_amendment(), *_call_off(), *_claim())
 
-TABLES: Mapping[str, tuple[Transition, ...]] = {RULE_VERSION: TRANSITIONS}
-"""Every rule set that a contract may still live under, by its version. A new set is added; none is taken away."""
+TABLES: Mapping[str, tuple[Transition, ...]] = {
+    "2026.1": tuple(row for row in TRANSITIONS if row.move != "fall_with_contract"),
+    RULE_VERSION: TRANSITIONS,
+}
+"""Every rule set that a contract may still live under, by its version. A new set is added; none is taken away.
+
+2026.2 ends the call-offs of a contract that has come to its end.
+"""

@@ -67,6 +67,7 @@ class Guard(StrEnum):
     PROPOSED_BY_OTHER_SIDE = "proposed_by_other_side"
     PROPOSED_BY_SAME_SIDE = "proposed_by_same_side"
     CONTRACT_EFFECTIVE = "contract_effective"
+    CONTRACT_ENDED = "contract_ended"
     NOMINATION_WINDOW_OPEN = "nomination_window_open"
     WITHIN_CALL_OFF_LIMITS = "within_call_off_limits"
     WHOLE_QUANTITY = "whole_quantity"

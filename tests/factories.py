@@ -18,6 +18,7 @@ from factory.alchemy import SQLAlchemyModelFactory
 from app import models
 from app.auth.passwords import hash_password
 from app.db import db
+from contracts.state import RULE_VERSION
 from market.credit_code import complete
 from market.periods import Horizon, Period
 
@@ -509,7 +510,7 @@ class ContractFactory(Row):
     number = factory.LazyFunction(lambda: f"CD-{secrets.token_hex(6).upper()}")
     terms: Any = factory.LazyFunction(lambda: {"rate": 10})
     terms_hash = factory.SelfAttribute("proposal.terms_hash")
-    rule_version = "2026.1"
+    rule_version = RULE_VERSION
     effective_from = dt.date(2027, 1, 1)
     effective_to = dt.date(2028, 12, 31)
 

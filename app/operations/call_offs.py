@@ -18,7 +18,7 @@ from app.operations import contracts, events, moves
 from app.operations.outbox import tell
 from app.operations.terms_in_force import terms_in_force
 from app.permissions import Permission
-from contracts.state import STATES, Actor, Guard, Subject, moves_from
+from contracts.state import STATES, Actor, Guard, Subject, moves_from, table_of
 from contracts.terms import Terms
 from contracts.wording import Text
 from market.periods import Period
@@ -200,6 +200,30 @@ def announce(session: Session, call_off: CallOff, *, topic: str, now: dt.datetim
     }
     firms = (contract.seller_firm_id, contract.buyer_firm_id)
     tell(session, topic=topic, about=(SubjectKind.CALL_OFF, call_off.id), firms=firms, payload=payload, now=now)
+
+
+def fall_with_contract(session: Session, *, contract: Contract, now: dt.datetime) -> int:
+    """End what had not left the seller when its contract ended; returns how many. The contract is locked.
+
+    Under a rule set that has no such move everything stays as it stands.
+    """
+    name = "fall_with_contract"
+    rows = [row for row in table_of(contract.rule_version) if row.subject is Subject.CALL_OFF and row.move == name]
+    states = [row.from_state for row in rows if row.from_state is not None]
+    query = sa.select(CallOff).where(CallOff.contract_id == contract.id, CallOff.state.in_(states))
+    falling = session.scalars(query.order_by(CallOff.number).execution_options(populate_existing=True)).all()
+    for call_off in falling:
+        call_off.timer_on = None
+        move(
+            session,
+            call_off,
+            name,
+            acting_as=Actor.SYSTEM,
+            principal=SYSTEM,
+            guards={Guard.CONTRACT_ENDED},
+            now=now,
+        )
+    return len(falling)
 
 
 def settle(session: Session, *, call_off: CallOff, now: dt.datetime) -> None:

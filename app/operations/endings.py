@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from app.auth import SYSTEM
 from app.clock import day_of
 from app.models import CallOff, Contract, ReturnCause, SubjectKind
-from app.operations import hindrances, moves, outbox, quantities
+from app.operations import call_offs, hindrances, moves, outbox, quantities
 from app.operations.returned_volume import excused_lots, give_back_rest
 from contracts.state import Actor, Guard, Subject, end_states
 from contracts.terms import Terms
@@ -96,8 +96,9 @@ def is_fulfilled(found: Progress, *, over: bool) -> bool:
 
 
 def finish(session: Session, *, contract: Contract, now: dt.datetime) -> None:
-    """What every end after effect has in common: the rest goes back to the market, both sides are told."""
+    """What every end after effect has in common: open call-offs end, the rest goes back to the market, both are told."""
     session.flush()
+    call_offs.fall_with_contract(session, contract=contract, now=now)
     give_back_rest(session, contract=contract, cause=CAUSES[contract.state], now=now)
     outbox.tell(
         session,

@@ -132,7 +132,10 @@ def lots_of_periods(session: Session, *, contract: Contract, terms: Terms) -> di
     """The lots of each line of the schedule as they are now."""
     firm: dict[str, int] = defaultdict(int)
     delivered: dict[str, int] = defaultdict(int)
-    query = sa.select(CallOff).where(CallOff.contract_id == contract.id, CallOff.state.in_(FIRM_STATES))
+    # What was firm when its contract ended has been called, and was not delivered.
+    fallen = sa.and_(CallOff.state == "cancelled", CallOff.confirm_by.is_not(None))
+    counted = sa.or_(CallOff.state.in_(FIRM_STATES), fallen)
+    query = sa.select(CallOff).where(CallOff.contract_id == contract.id, counted)
     for one in session.scalars(query.order_by(CallOff.number)):
         firm[one.period] += one.nominated_lots or 0
         delivered[one.period] += (one.received_lots or 0) if one.state in DELIVERED else 0
