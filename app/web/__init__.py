@@ -9,12 +9,15 @@ from app import translations
 from app.auth import current_principal
 from app.permissions import Permission
 from app.web import (
+    alerts,
     amendments,
     audit,
+    bundle_graph,
     call_offs,
     charts,
     claims,
     contracts,
+    curves,
     explanations,
     exports,
     fixings,
@@ -26,6 +29,7 @@ from app.web import (
     jobs,
     keys,
     labels,
+    lane_map,
     limits,
     navigation,
     negotiation,
@@ -37,10 +41,12 @@ from app.web import (
     public_pages,
     review,
     rounds,
+    rounds_admin,
     runs,
     settlement,
     sign_in,
     signing,
+    supply_graph,
     team,
     verify,
     webhooks,
@@ -52,9 +58,14 @@ BLUEPRINTS = (
     home.blueprint,
     public_pages.blueprint,
     rounds.blueprint,
+    rounds_admin.blueprint,
     runs.blueprint,
     limits.blueprint,
     hub_prices.blueprint,
+    curves.blueprint,
+    lane_map.blueprint,
+    supply_graph.blueprint,
+    alerts.blueprint,
     what_if.blueprint,
     review.blueprint,
     offers.blueprint,
@@ -86,7 +97,19 @@ def init_app(app: Flask) -> None:
     translations.init_app(app)
     app.jinja_env.globals.update(get_locale=get_locale, current_principal=current_principal, Permission=Permission)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    for part in (formats, labels, explanations, limits, what_if, paging, navigation, notifications):
+    for part in (
+        formats,
+        labels,
+        explanations,
+        limits,
+        what_if,
+        paging,
+        navigation,
+        notifications,
+        alerts,
+        bundle_graph,
+        curves,
+    ):
         part.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -44,6 +44,7 @@ from app.models import (
     WindowRule,
 )
 from app.operations.jobs_overview import JobState
+from app.operations.waiting import What, Who
 from app.permissions import Permission
 from app.web.formats import in_words
 from contracts.reasons import REASONS
@@ -258,6 +259,28 @@ TABLES: Mapping[str, Mapping[str, LazyString]] = {
         "amendment": _("Amendment"),
         "claim": _("Claim"),
         "webhook": _("Webhook"),
+        "curves": _("Curves of supply and demand"),
+        "supply_graph": _("Supply graph"),
+    },
+    "waits_for": {
+        Who.REVIEWER: _("Reviewer"),
+        Who.SENIOR: _("Senior reviewer"),
+        Who.STAFF: _("The platform"),
+        Who.PARTIES: _("Both parties"),
+        Who.SELLERS: _("Sellers"),
+        Who.BUYERS: _("Buyers"),
+        Who.PAYERS: _("Who owes"),
+    },
+    "waiting": {
+        What.FIRST_WORD: _("Review: first word"),
+        What.SECOND_WORD: _("Review: second person"),
+        What.DECIDE_CLAIM: _("Decide on a claim"),
+        What.ANSWER_PROPOSAL: _("Answer a proposal"),
+        What.ANSWER_AFTER_OTHER: _("Answer, the other side has accepted"),
+        What.SIGN: _("Sign a contract"),
+        What.CONFIRM: _("Confirm a call-off"),
+        What.RECEIVE: _("Record the receipt"),
+        What.PAY: _("Pay an invoice"),
     },
     "version": {
         VersionState.OPEN: _("waits for an answer"),
@@ -314,6 +337,8 @@ TABLES: Mapping[str, Mapping[str, LazyString]] = {
         "offer.withdraw": _("Withdrawn"),
         "offer.expire": _("Expired"),
         "round.create": _("Round made"),
+        "round.change": _("Round changed"),
+        "round.enter_curve": _("Forward curve entered"),
         "round.open": _("Round opened"),
         "round.close": _("Round closed"),
         "round.settle": _("Round settled"),

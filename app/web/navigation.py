@@ -88,6 +88,10 @@ def _entry(endpoint: str, text: str) -> Entry:
         "impediments": "contracts",
         "amendments": "contracts",
         "runs": "rounds",
+        "rounds_admin": "rounds",
+        "curves": "rounds",
+        "lane_map": "rounds",
+        "supply_graph": "rounds",
         "offer_imports": "offers",
     }
     is_here = request.endpoint == endpoint if blueprint in BY_PAGE else of_one.get(here, here) == blueprint

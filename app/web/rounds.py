@@ -17,6 +17,7 @@ from app.models import Round, RoundState, Run
 from app.operations import pages, rounds, runs
 from app.permissions import Permission
 from app.web.paging import page_of
+from app.web.runs import gap_share, time_left
 from app.web.texts import _
 
 blueprint = Blueprint("rounds", __name__, url_prefix="/console/rounds")
@@ -55,10 +56,13 @@ def show(round_id: uuid.UUID) -> ResponseReturnValue:
         latest=latest,
         done=done,
         headline=runs.headline_for(principal(), done) if done else None,
+        certificate=runs.certificate_for(principal(), done) if done else None,
+        gap_share=gap_share(done.certificate) if done else None,
         counts=pages.offer_counts(session(), principal=principal(), round_id=round_id),
         may_run=principal().may(Permission.RUN_START) and market_round.state in runs.CLEARABLE,
         may_manage=principal().may(Permission.ROUND_MANAGE),
         is_running=latest is not None and latest.state in runs.OPEN,
+        left=time_left(latest) if latest is not None else "",
     )
 
 

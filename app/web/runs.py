@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from decimal import Decimal
 from typing import Any
@@ -10,13 +11,16 @@ from flask import Blueprint, jsonify, render_template
 from flask.typing import ResponseReturnValue
 
 from app.auth import principal, requires
+from app.clock import clock
 from app.db import session
 from app.models import Run
 from app.operations import flows, pages, runs
 from app.operations.limit_prices import limit_prices
+from app.operations.run_progress import seconds_left
 from app.permissions import Permission
 from app.web.charts import flow_figure
 from app.web.labels import label_of
+from app.web.texts import _, ngettext
 
 blueprint = Blueprint("runs", __name__, url_prefix="/console/runs")
 
@@ -40,6 +44,7 @@ def show(run_id: uuid.UUID) -> ResponseReturnValue:
         products=pages.products_by_code(session()),
         limit_costs=limit_prices(session(), run=run) if principal().may(Permission.ROUND_MANAGE) else [],
         is_open=run.state in runs.OPEN,
+        left=time_left(run),
         started_by=pages.names_of_people(session(), [run.started_by_id]).get(run.started_by_id or uuid.UUID(int=0)),
     )
 
@@ -60,7 +65,20 @@ def _progress(run: Run) -> dict[str, Any]:
         "percent": run.percent,
         "rounds": run.solver_rounds,
         "is_open": run.state in runs.OPEN,
+        "left": time_left(run),
     }
+
+
+def time_left(run: Run) -> str:
+    """How long a run will still take, in words; empty where it cannot be told."""
+    seconds = seconds_left(session(), run=run, now=clock())
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return _("a few seconds left")
+    if seconds < 90:
+        return ngettext("about %(num)d second left", "about %(num)d seconds left", math.ceil(seconds / 10) * 10)
+    return ngettext("about %(num)d minute left", "about %(num)d minutes left", round(seconds / 60))
 
 
 def gap_share(certificate: dict[str, Any] | None) -> Decimal | None:

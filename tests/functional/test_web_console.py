@@ -141,6 +141,7 @@ def test_staff_start_a_run_and_watch_it(session: Session, client_as: As) -> None
         "percent": 40,
         "rounds": 7,
         "is_open": True,
+        "left": "a few seconds left",
     }
     browser.post(f"/console/rounds/{market_round.id}/runs")
     assert "No run was started" in browser.get(f"/console/rounds/{market_round.id}").text

@@ -1,0 +1,172 @@
+"""Map of the lanes of a run: regions where they lie, lines as wide as what moves along them.
+
+Inside the frame places lie by their degrees on a plain cylindrical projection; those outside stand at the edge they lie
+beyond. No coast and no border is drawn.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from app.auth import principal, requires
+from app.db import session
+from app.models import Product, Region
+from app.operations import lane_map, runs
+from app.operations.lane_map import RegionLane
+from app.permissions import Permission
+from app.web.curves import chosen_product, products_of
+from app.web.formats import named, quantity
+
+blueprint = Blueprint("lane_map", __name__, url_prefix="/console")
+WIDTH, HEIGHT = 900.0, 570.0
+WEST, EAST, SOUTH, NORTH = 73.0, 136.5, 17.0, 54.5  # degrees of the frame
+LEFT, RIGHT, TOP = 130.0, 770.0, 24.0
+SCALE = (RIGHT - LEFT) / (EAST - WEST)
+STRETCH = SCALE / math.cos(math.radians((SOUTH + NORTH) / 2))
+BOTTOM = TOP + (NORTH - SOUTH) * STRETCH
+EDGES = {"west": 60.0, "east": 838.0, "south": BOTTOM + 44}
+MOST_LINES = 60
+WIDEST = 16.0
+BEND = 0.16  # of the length of a line, so that there and back are two
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A region on the map; the radius tells what stays within it."""
+
+    region: Region
+    x: float
+    y: float
+    radius: float
+    outside: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What moves from one region to another: a bent line and the head of its arrow."""
+
+    path: str
+    head: str
+    width: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MapDrawing:
+    """Places and lines; the widest lines are drawn first."""
+
+    places: Sequence[Place]
+    lines: Sequence[Line]
+    height: float
+
+
+@blueprint.get("/runs/<uuid:run_id>/lanes")
+@requires(Permission.REVIEW_READ)
+def show(run_id: uuid.UUID) -> ResponseReturnValue:
+    """What a run moves of a product from region to region."""
+    run = runs.get_run(session(), principal=principal(), run_id=run_id)
+    traded = lane_map.traded_products(session(), run_id=run_id)
+    products = {code: one for code, one in products_of(run).items() if code in traded}
+    product, lanes = chosen_product(products, traded), []
+    if product is not None:
+        lanes = lane_map.region_lanes(session(), principal=principal(), run_id=run_id, product=product.code)
+    return render_template(
+        "run_lanes.html",
+        run=run,
+        round=run.round,
+        products=products,
+        product=product,
+        lanes=lanes,
+        total=sum((lane.units for lane in lanes), Decimal(0)),
+        drawing=drawing_of(lanes, product) if product is not None and lanes else None,
+    )
+
+
+def drawing_of(lanes: Sequence[RegionLane], product: Product) -> MapDrawing:
+    """The drawing of the widest lanes, at most 60, with every region that has one."""
+    shown = lanes[:MOST_LINES]
+    regions = {one.code: one for lane in shown for one in (lane.origin, lane.destination)}
+    points = places_of(list(regions.values()))
+    within = {lane.origin.code: lane.units for lane in shown if lane.origin.code == lane.destination.code}
+    widest = max(lane.units for lane in shown)
+    lines = [
+        _line(lane, points, float(lane.units / widest), product)
+        for lane in shown
+        if lane.origin.code != lane.destination.code
+    ]
+    places = [
+        Place(
+            region=regions[code],
+            x=x,
+            y=y,
+            radius=round(4.5 + 12 * math.sqrt(float(within.get(code, Decimal(0)) / widest)), 1),
+            outside=_edge_of(regions[code]) is not None,
+            text=named(regions[code]) + (f": {quantity(within[code], product.unit)}" if code in within else ""),
+        )
+        for code, (x, y) in sorted(points.items())
+    ]
+    return MapDrawing(places=places, lines=lines, height=HEIGHT)
+
+
+def places_of(regions: Sequence[Region]) -> Mapping[str, tuple[float, float]]:
+    """Where regions stand: inside the frame by their degrees, outside in order along the nearest edge."""
+    found: dict[str, tuple[float, float]] = {}
+    beyond: dict[str, list[Region]] = defaultdict(list)
+    for one in regions:
+        edge = _edge_of(one)
+        if edge is None:
+            x = LEFT + (float(one.lon) - WEST) * SCALE
+            found[one.code] = round(x, 1), round(TOP + (NORTH - float(one.lat)) * STRETCH, 1)
+        else:
+            beyond[edge].append(one)
+    for edge, group in beyond.items():
+        level = edge == "south"
+        group.sort(key=lambda one: (float(one.lon) if level else -float(one.lat), one.code))
+        begin, length = (LEFT, RIGHT - LEFT) if level else (TOP, BOTTOM - TOP)
+        for at, one in enumerate(group):
+            along = round(begin + length * (at + 0.5) / len(group), 1)
+            found[one.code] = (along, EDGES[edge]) if level else (EDGES[edge], along)
+    return found
+
+
+def _edge_of(region: Region) -> str | None:
+    """The edge that a region lies beyond; America lies east, as ships from there come over the Pacific."""
+    lon, lat = float(region.lon), float(region.lat)
+    if WEST <= lon <= EAST:
+        return None if SOUTH <= lat <= NORTH else "south"
+    return "west" if -30 <= lon < WEST else "east"
+
+
+def _line(lane: RegionLane, points: Mapping[str, tuple[float, float]], part: float, product: Product) -> Line:
+    (x1, y1), (x2, y2) = points[lane.origin.code], points[lane.destination.code]
+    length = math.hypot(x2 - x1, y2 - y1) or 1.0
+    # To the right of the way, so that goods that go there and back have a line each.
+    bend_x, bend_y = (x1 + x2) / 2 - (y2 - y1) * BEND, (y1 + y2) / 2 + (x2 - x1) * BEND
+    width = max(1.2, WIDEST * math.sqrt(part))
+    lead_x, lead_y = x2 - bend_x, y2 - bend_y
+    norm = math.hypot(lead_x, lead_y) or 1.0
+    back = min(8.0, length / 3)
+    tip_x, tip_y = x2 - lead_x / norm * back, y2 - lead_y / norm * back
+    return Line(
+        path=f"M{x1:.1f} {y1:.1f}Q{bend_x:.1f} {bend_y:.1f} {tip_x:.1f} {tip_y:.1f}",
+        head=_head(tip_x, tip_y, lead_x / norm, lead_y / norm, 3.5 + width / 2.2),
+        width=round(width, 1),
+        text=f"{named(lane.origin)} → {named(lane.destination)}: {quantity(lane.units, product.unit)}",
+    )
+
+
+def _head(x: float, y: float, along: float, across: float, size: float) -> str:
+    """A triangle with its tip ahead of a point, in the direction (along, across)."""
+    tip = x + along * size, y + across * size
+    left = x - across * size * 0.8, y + along * size * 0.8
+    right = x + across * size * 0.8, y - along * size * 0.8
+    return " ".join(f"{a:.1f},{b:.1f}" for a, b in (tip, left, right))
