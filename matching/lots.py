@@ -1,9 +1,11 @@
 """Whole lots: rates become integers, no limit is exceeded by even one, and what it costs is known.
 
 Rates are rounded down, which can break nothing but the balance of a conversion whose input shrank. Then, tier by
-tier downstream, outputs are cut to what their inputs allow and the lots lost to rounding are given back by largest
-remainder where every limit has room, then to contracts that still have it; last, upstream, inputs that no output
-needs are handed back, and chains that whole lots would make lose are left unmade.
+tier downstream, outputs are cut to what their inputs allow. The odd lots between offers go where a small programme
+puts them: every contract, offer and limit ends a lot or less from its fair rate, so that between offers over one
+window nothing is lost (rounding a flow, whose polytope is integral: Hoffman and Kruskal 1956). Lots still lost are
+given back by largest remainder where every limit has room, then to contracts that still have it; last, upstream,
+inputs that no output needs are handed back, and chains that whole lots would make lose are left unmade.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from hashlib import blake2b
 
 import networkx as nx
 import numpy as np
+from scipy import sparse
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 from .graph import tiers
 from .program import Program
@@ -19,6 +23,7 @@ from .sides import Floats, Ints
 from .tally import Tally
 
 NEAR = 1e-6  # a rate this near the next lot is that lot
+ODD_SECONDS = 10.0  # for placing the odd lots of one product; windows that overlap can make it hard
 
 
 def whole_lots(program: Program, rates: Floats) -> Ints:
@@ -29,6 +34,7 @@ def whole_lots(program: Program, rates: Floats) -> Ints:
     order = sorted(program.market.products, key=lambda product: (tier[product], product))
     for product in order:
         book.cut_outputs(product)
+        book.place_odd_lots(product)
         book.give_back(product)
         book.enlarge(product)
     while book.cut_all() or book.trim_inputs():
@@ -62,6 +68,35 @@ class _Book:
         anyone; between two that offer the very same it falls to the one that the arrays have first."""
         pair = f"{self.market.sellers.content[self.seller[k]]}|{self.market.buyers.content[self.buyer[k]]}"
         return blake2b(f"{pair}|{self.first[k]}|{self.last[k]}".encode(), digest_size=8).digest()
+
+    def place_odd_lots(self, product: str) -> None:
+        """One lot more or none for each contract between offers whose rate has a fraction."""
+        at, offers = self.market.products.index(product), (self.market.sellers.offers, self.market.buyers.offers)
+        between_offers = (self.seller < offers[0]) & (self.buyer < offers[1])
+        split = (self.rates > self.lots + NEAR) & (self.market.sellers.product[self.seller] == at) & between_offers
+        odd = np.flatnonzero(split)
+        if not len(odd):
+            return
+        fraction = self.rates[odd] - self.lots[odd]
+        drawn = np.array([int.from_bytes(self._draw(int(k))) for k in odd]) / 2.0**64
+        rows = self._rows_of(odd)
+        total = rows @ fraction
+        found = milp(
+            -(fraction + NEAR * drawn),
+            integrality=np.ones(len(odd)),
+            bounds=Bounds(0, 1),
+            constraints=LinearConstraint(rows, np.floor(total + NEAR), np.ceil(total - NEAR)),
+            options={"presolve": False, "time_limit": ODD_SECONDS, "mip_rel_gap": 0.0},
+        )
+        if found.x is not None:
+            for k in odd[found.x > 0.5].tolist():
+                self._change(k, 1)
+
+    def _rows_of(self, candidates: Ints) -> sparse.csr_array:
+        """What one lot of each candidate takes in each row of the programme that it is in."""
+        columns = self.program.fixed + candidates
+        taken = sparse.csr_array(self.program.engine.matrix[:, columns])
+        return taken[np.diff(taken.indptr) > 0]
 
     def give_back(self, product: str) -> None:
         """Lots lost by rounding, largest remainder first, where there is room."""
