@@ -21,6 +21,7 @@ from app.clock import clock
 from app.db import session
 from app.models import Corridor, PeriodKind, Product, Round, RoundKind, RoundState, WindowRule
 from app.operations import rounds
+from app.operations.forward_curve import enter_forward_prices, forward_curves
 from app.permissions import Permission
 
 blueprint = ApiBlueprint("rounds", __name__, path="/rounds", description="Market sessions")
@@ -99,6 +100,14 @@ class InvitationSchema(ma.Schema):
     invited_at = Timestamp(required=True)
 
 
+class ForwardPriceSchema(ma.Schema):
+    """One index in one period."""
+
+    index = Code(required=True)
+    period = Period(required=True)
+    value = DecimalText(required=True, allow_none=True)
+
+
 class CorridorSchema(ma.Schema):
     """A limit on what moves from one region to another, in product units per period; null: in each."""
 
@@ -151,7 +160,7 @@ def get_round(round_id: uuid.UUID) -> Round:
 def change_round(values: dict[str, Any], round_id: uuid.UUID) -> Round:
     """Change a draft, or names and end of an open round."""
     _expect(round_id)
-    return _answer(rounds.change(session(), principal=principal(), round_id=round_id, **values))
+    return _answer(rounds.change(session(), principal=principal(), round_id=round_id, now=clock(), **values))
 
 
 @blueprint.post("/<uuid:round_id>/open")
@@ -174,6 +183,41 @@ def close_round(round_id: uuid.UUID) -> Round:
     """Close an open round: from now on its offers stand as they are."""
     _expect(round_id)
     return _answer(rounds.close_round(session(), principal=principal(), round_id=round_id, now=clock()))
+
+
+@blueprint.post("/<uuid:round_id>/settle")
+@requires(Permission.ROUND_MANAGE)
+@changes_version
+@refuses(blueprint, 404, 409, 412, 428)
+@blueprint.response(200, RoundSchema)
+def settle_round(round_id: uuid.UUID) -> Round:
+    """End a closed round for good, once no run and no proposal of it is open."""
+    _expect(round_id)
+    return _answer(rounds.settle_round(session(), principal=principal(), round_id=round_id, now=clock()))
+
+
+@blueprint.get("/<uuid:round_id>/forward-prices")
+@requires(Permission.REFERENCE_READ)
+@refuses(blueprint, 404)
+@blueprint.response(200, ForwardPriceSchema(many=True))
+def list_forward_prices(round_id: uuid.UUID) -> list[dict[str, Any]]:
+    """The round's forward curve: what price formulas of its offers are evaluated on, CNY per unit, tax excluded."""
+    return _curve(round_id)
+
+
+@blueprint.put("/<uuid:round_id>/forward-prices")
+@requires(Permission.ROUND_MANAGE)
+@blueprint.arguments(ForwardPriceSchema(many=True))
+@refuses(blueprint, 404, 409, 422)
+@blueprint.response(200, ForwardPriceSchema(many=True))
+def put_forward_prices(rows: list[dict[str, Any]], round_id: uuid.UUID) -> list[dict[str, Any]]:
+    """Enter points of the forward curve, in each index's currency; a null value takes a point back.
+
+    A period without a point has the last value that the index was published with.
+    """
+    wanted = {(row["index"], row["period"]): row["value"] for row in rows}
+    enter_forward_prices(session(), principal=principal(), round_id=round_id, prices=wanted, now=clock())
+    return _curve(round_id)
 
 
 @blueprint.get("/<uuid:round_id>/invitations")
@@ -240,6 +284,16 @@ def _shown(corridor: Corridor) -> dict[str, Any]:
     names = {field.attribute or name for name, field in CorridorSchema().fields.items()} - {"limit"}
     lot = session().get_one(Product, corridor.product_code).lot
     return {name: getattr(corridor, name) for name in names} | {"limit": corridor.limit_per_period * lot}
+
+
+def _curve(round_id: uuid.UUID) -> list[dict[str, Any]]:
+    market_round = rounds.find_round(session(), principal=principal(), round_id=round_id)
+    curves = forward_curves(session(), market_round=market_round, now=clock())
+    return [
+        {"index": index, "period": period, "value": value}
+        for index, curve in sorted(curves.items())
+        for period, value in curve.items()
+    ]
 
 
 def _expect(round_id: uuid.UUID) -> None:

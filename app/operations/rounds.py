@@ -18,22 +18,28 @@ from app.models import (
     Firm,
     PeriodKind,
     Product,
+    Proposal,
     Region,
     Round,
     RoundInvitation,
     RoundKind,
     RoundState,
     RoundWindow,
+    Run,
+    RunState,
     SubjectKind,
     WindowRule,
 )
 from app.operations.events import record
 from app.operations.reference_data import Outcome
 from app.permissions import Permission
+from contracts.wording import Text
 from market.errors import InvalidValue
 from market.periods import Horizon, Period
 
-MOVES = {RoundState.DRAFT: ("open",), RoundState.OPEN: ("close",)}
+MOVES = {RoundState.DRAFT: ("open",), RoundState.OPEN: ("close",), RoundState.CLOSED: ("settle",)}
+# What still waits for somebody keeps its round from being settled.
+WAITING = ("proposed", "under_review", "released", "accepted", "countered")
 CHANGES_WHILE_OPEN = frozenset({"name_zh", "name_en", "closes_at"})
 
 
@@ -125,7 +131,7 @@ def create(
     return market_round
 
 
-def change(session: Session, *, principal: Principal, round_id: uuid.UUID, **values: Any) -> Round:
+def change(session: Session, *, principal: Principal, round_id: uuid.UUID, now: dt.datetime, **values: Any) -> Round:
     """Change what is named; an open round only its names and its end. The horizon of a round never changes.
 
     :raises NotFound: there is no such round.
@@ -139,6 +145,7 @@ def change(session: Session, *, principal: Principal, round_id: uuid.UUID, **val
             f"{', '.join(beyond)} cannot change in a round that is {market_round.state}",
             open_moves=MOVES.get(market_round.state, ()),
         )
+    named = ", ".join(sorted(values))
     if "windows" in values:
         windows = values.pop("windows")
         market_round.ladder = _ladder(market_round.horizon, windows)
@@ -148,6 +155,8 @@ def change(session: Session, *, principal: Principal, round_id: uuid.UUID, **val
     for name, value in values.items():
         setattr(market_round, name, value)
     _check(market_round)
+    state = market_round.state
+    _move(session, principal, market_round, name="round.change", from_state=state, now=now, note=named)
     session.flush()
     return market_round
 
@@ -217,6 +226,30 @@ def close_round(session: Session, *, principal: Principal, round_id: uuid.UUID, 
     _expect(market_round, RoundState.OPEN)
     market_round.state = RoundState.CLOSED
     _move(session, principal, market_round, name="round.close", from_state=RoundState.OPEN, now=now)
+    session.flush()
+    return market_round
+
+
+def settle_round(session: Session, *, principal: Principal, round_id: uuid.UUID, now: dt.datetime) -> Round:
+    """End a closed round for good: it is not cleared again, and nothing of it waits for anybody.
+
+    :raises NotFound: there is no such round.
+    :raises Conflict: it is not closed, a run of it is open, or proposals of it wait for staff or the parties.
+    """
+    market_round = find_round(session, principal=principal, round_id=round_id, lock=True)
+    _expect(market_round, RoundState.CLOSED)
+    is_open = Run.state.in_((RunState.QUEUED, RunState.RUNNING))
+    if session.scalar(sa.select(Run.id).where(Run.round_id == round_id, is_open).limit(1)) is not None:
+        raise Conflict(Text("该场次还有未结束的撮合运行", "a run of the round is open; expected none"))
+    waiting = session.scalar(
+        sa.select(sa.func.count()).where(Proposal.round_id == round_id, Proposal.state.in_(WAITING))
+    )
+    if waiting:
+        raise Conflict(
+            Text(f"该场次还有 {waiting} 个提案等待处理", f"{waiting} proposals of the round wait; expected none")
+        )
+    market_round.state = RoundState.SETTLED
+    _move(session, principal, market_round, name="round.settle", from_state=RoundState.CLOSED, now=now)
     session.flush()
     return market_round
 
@@ -309,6 +342,7 @@ def _move(
     name: str,
     from_state: RoundState | None,
     now: dt.datetime,
+    note: str | None = None,
 ) -> None:
     record(
         session,
@@ -319,6 +353,7 @@ def _move(
         to_state=market_round.state or RoundState.DRAFT,
         now=now,
         acting_as="staff",
+        note=note,
     )
 
 
