@@ -71,10 +71,13 @@ def quality_section(terms: Terms, occasion: Occasion) -> Section:
     assays = Text(
         f"双方在 {assaying.exchange_days} 日内交换检验结果。差值不超过分歧限的取均值；"
         f"超过的由仲裁方（{assaying.umpire}）"
-        "检验，取三者的中间值，费用由偏离仲裁结果较远的一方承担，等距的双方分担。",
+        "检验，取三者的中间值，费用由偏离仲裁结果较远的一方承担，等距的双方分担。"
+        "自收货日起逾期未提交结果的一方以对方结果为准；双方均未提交的，以基准值为准。",
         f"Both sides exchange their assays within {assaying.exchange_days} days. Results no further apart than the "
         f"splitting limit are averaged; else the umpire ({assaying.umpire}) assays and the middle one of the three "
-        "binds. The side further from the umpire bears its cost, at equal distance both share it.",
+        "binds. The side further from the umpire bears its cost, at equal distance both share it. A side that hands in "
+        "no result in that time from the receipt of the goods is bound by the other's; without either, the reference "
+        "counts.",
     )
     title = Text("质量与检验", "Quality and assay")
     if not terms.quality:

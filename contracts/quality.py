@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,7 +11,7 @@ from fractions import Fraction
 
 from market.errors import MarketError
 
-from .clauses import Better, QualityTerm
+from .clauses import Assaying, Better, QualityTerm
 from .wording import Text
 from .working import shown
 
@@ -55,6 +56,23 @@ class Adjustment:
     attribute: str
     per_unit: Fraction
     step: Text
+
+
+def last_exchange_day(assaying: Assaying, received: dt.date) -> dt.date:
+    """The last day on which a side may hand in its results for goods received on a day."""
+    return received + dt.timedelta(days=assaying.exchange_days)
+
+
+def closed_assay(
+    term: QualityTerm, *, seller: Decimal | None, buyer: Decimal | None, umpire: Decimal | None = None
+) -> Assay:
+    """What counts once the time to exchange results is over.
+
+    A side without a result is bound by the other's. Without any the reference counts: no bonus and no penalty.
+    """
+    first = seller if seller is not None else buyer if buyer is not None else term.reference
+    second = buyer if buyer is not None else first
+    return Assay(seller=first, buyer=second, umpire=umpire)
 
 
 def determine(term: QualityTerm, assay: Assay) -> Determination:

@@ -321,6 +321,10 @@ def _call_off() -> Iterable[Transition]:
     )
     yield from _rows(own, "shipped", "receive", "received", buyer)
     yield from _rows(own, "received", "assay", "assayed", Actor.LABORATORY, Guard.ASSAY_DETERMINED)
+    # Whoever hands in no result in time is bound by the other side's.
+    yield from _rows(
+        own, "received", "assay", "assayed", Actor.TIMER, Guard.ASSAY_DETERMINED, timer=Timer.ASSAY_EXCHANGE
+    )
     yield from _rows(
         own,
         "assayed",
@@ -350,10 +354,12 @@ def _claim() -> Iterable[Transition]:
 TRANSITIONS: tuple[Transition, ...] = (*_proposal(), *_contract(), *_amendment(), *_call_off(), *_claim())
 
 TABLES: Mapping[str, tuple[Transition, ...]] = {
-    "2026.1": tuple(row for row in TRANSITIONS if row.move != "fall_with_contract"),
+    "2026.1": tuple(
+        row for row in TRANSITIONS if row.move != "fall_with_contract" and row.timer is not Timer.ASSAY_EXCHANGE
+    ),
     RULE_VERSION: TRANSITIONS,
 }
 """Every rule set that a contract may still live under, by its version. A new set is added; none is taken away.
 
-2026.2 ends the call-offs of a contract that has come to its end.
+2026.2 ends the call-offs of a contract that has come to its end, and the waiting for assays that do not come.
 """

@@ -96,6 +96,7 @@ class Timer(StrEnum):
     NOMINATION_DEADLINE = "nomination_deadline"
     FIRM_ZONE = "firm_zone"
     CLAIM_TIME_LIMIT = "claim_time_limit"
+    ASSAY_EXCHANGE = "assay_exchange"
 
 
 @dataclass(frozen=True, slots=True)

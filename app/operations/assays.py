@@ -21,8 +21,9 @@ from app.models import AssayResult, AssaySide, CallOff, Consignment
 from app.operations import call_offs, contracts
 from app.permissions import Permission
 from contracts.clauses import QualityTerm
-from contracts.quality import Assay, Determination, UmpireNeeded, determine
-from contracts.state import Actor, Guard
+from contracts.quality import Assay, Determination, UmpireNeeded, closed_assay, determine, last_exchange_day
+from contracts.state import Actor, Guard, Subject, moves_from
+from contracts.terms import Terms
 from contracts.wording import Text
 
 SIDES = {Actor.SELLER: AssaySide.SELLER, Actor.BUYER: AssaySide.BUYER}
@@ -33,6 +34,9 @@ OPEN_IN = {
     AssaySide.BUYER: ("received",),
     AssaySide.UMPIRE: ("received",),
 }
+
+
+ASSAYED = ("assayed", "settled", "rejected")
 
 
 class Standing(StrEnum):
@@ -73,7 +77,8 @@ def record(
 
     :raises NotFound: no such call-off of the asker's.
     :raises Forbidden: the asker is neither a party's trader nor of the platform's staff.
-    :raises Conflict: nothing to assay in this state, or the side's result is there already, or no umpire is needed.
+    :raises Conflict: nothing to assay in this state, the time to exchange results is over, the side's result is there
+        already, or no umpire is needed.
     :raises Refused: an attribute without a quality term, named twice, or a day that is still to come.
     """
     call_off, side = _lock(session, principal, call_off_id)
@@ -87,8 +92,10 @@ def record(
             ),
             open_moves=call_offs.open_moves(call_off, principal),
         )
-    quality = call_offs.terms_of_month(session, contract=call_off.contract, month=call_off.month).quality
-    terms = {term.attribute: term for term in quality}
+    agreed = call_offs.terms_of_month(session, contract=call_off.contract, month=call_off.month)
+    terms = {term.attribute: term for term in agreed.quality}
+    if side is not AssaySide.UMPIRE and _is_over(call_off, agreed, day_of(now)):
+        raise Conflict(Text("提交检验结果的期限已过", "the time to hand in results is over"))
     _check(readings, terms, today=day_of(now))
     for reading in readings:
         _expect_room(terms[reading.attribute], goods, side)
@@ -105,7 +112,7 @@ def record(
         for one in readings
     )
     session.flush()
-    found = {one.standing for one in standings(session, principal=SYSTEM, call_off=call_off)}
+    found = _found(session, call_off, day_of(now))
     if side is not AssaySide.UMPIRE and Standing.DISPUTED in found and Standing.WAITING not in found:
         call_offs.announce(session, call_off, topic="assay.disputed", now=now)
     conclude(session, call_off=call_off, principal=principal, now=now)
@@ -115,9 +122,9 @@ def record(
 
 def conclude(session: Session, *, call_off: CallOff, principal: Principal, now: dt.datetime) -> None:
     """Move a received call-off on as assayed if nothing of it is undetermined; its contract is locked."""
-    found = {one.standing for one in standings(session, principal=SYSTEM, call_off=call_off)}
-    if call_off.state != "received" or not found <= {Standing.DETERMINED}:
+    if call_off.state != "received" or not _found(session, call_off, day_of(now)) <= {Standing.DETERMINED}:
         return
+    call_off.timer_on = None
     call_offs.move(
         session,
         call_off,
@@ -127,6 +134,58 @@ def conclude(session: Session, *, call_off: CallOff, principal: Principal, now: 
         guards={Guard.ASSAY_DETERMINED},
         now=now,
     )
+
+
+def close_exchange(session: Session, *, call_off: CallOff, now: dt.datetime) -> bool:
+    """The time to exchange results is over: who handed in none is bound by the other's. The contract is locked.
+
+    Returns whether the call-off is assayed by that. What both handed in, too far apart, goes on to wait for the umpire.
+    """
+    agreed = call_offs.terms_of_month(session, contract=call_off.contract, month=call_off.month)
+    if call_off.state != "received" or not _is_over(call_off, agreed, day_of(now)):
+        return False
+    call_off.timer_on = None
+    waited = {one.standing for one in standings(session, principal=SYSTEM, call_off=call_off)}
+    if Standing.DISPUTED in _found(session, call_off, day_of(now)):
+        if Standing.WAITING in waited:  # until now nobody was told, because more results were to come
+            call_offs.announce(session, call_off, topic="assay.disputed", now=now)
+        return False
+    call_offs.move(
+        session,
+        call_off,
+        "assay",
+        acting_as=Actor.TIMER,
+        principal=SYSTEM,
+        guards={Guard.ASSAY_DETERMINED},
+        now=now,
+    )
+    return True
+
+
+def exchange_timer(session: Session, *, call_off: CallOff) -> dt.date | None:
+    """The first day after the time to exchange results; None where nothing is waited for or no time is set."""
+    agreed = call_offs.terms_of_month(session, contract=call_off.contract, month=call_off.month)
+    last = _last_day(call_off, agreed)
+    return None if last is None or not agreed.quality else last + dt.timedelta(days=1)
+
+
+def _last_day(call_off: CallOff, agreed: Terms) -> dt.date | None:
+    """The last day to hand in results; None before the receipt, and where the contract's rule set waits for ever."""
+    goods = call_off.consignment
+    rules = moves_from(Subject.CALL_OFF, "received", Actor.TIMER, rule_version=call_off.contract.rule_version)
+    if goods is None or goods.received_on is None or not rules:
+        return None
+    return last_exchange_day(agreed.assaying, goods.received_on)
+
+
+def _is_over(call_off: CallOff, agreed: Terms, today: dt.date) -> bool:
+    last = _last_day(call_off, agreed)
+    return last is not None and today > last
+
+
+def _found(session: Session, call_off: CallOff, today: dt.date) -> set[Standing]:
+    """How far the attributes of a call-off are determined, as nobody's secrets."""
+    return {one.standing for one in standings(session, principal=SYSTEM, call_off=call_off, on=today)}
 
 
 def open_attributes(session: Session, *, principal: Principal, call_off: CallOff) -> list[QualityTerm]:
@@ -142,13 +201,20 @@ def open_attributes(session: Session, *, principal: Principal, call_off: CallOff
     return [one.term for one in found if side not in one.results]
 
 
-def standings(session: Session, *, principal: Principal, call_off: CallOff) -> list[AttributeStanding]:
-    """Every quality term of a call-off's goods, as far as the asker may know."""
+def standings(
+    session: Session, *, principal: Principal, call_off: CallOff, on: dt.date | None = None
+) -> list[AttributeStanding]:
+    """Every quality term of a call-off's goods, as far as the asker may know.
+
+    Of goods that are assayed, or after the time to exchange results (on a day, if one is given), what one side handed
+    in counts for both.
+    """
     if call_off.consignment is None:
         return []
     terms = call_offs.terms_of_month(session, contract=call_off.contract, month=call_off.month)
     own = SIDES.get(contracts.side_of(principal, call_off.contract) or Actor.STAFF)
-    return [_standing(term, call_off.consignment, own) for term in terms.quality]
+    closed = call_off.state in ASSAYED or (on is not None and _is_over(call_off, terms, on))
+    return [_standing(term, call_off.consignment, own, closed=closed) for term in terms.quality]
 
 
 def assays_of(goods: Consignment) -> dict[str, Assay]:
@@ -268,9 +334,14 @@ def _expect_room(term: QualityTerm, goods: Consignment, side: AssaySide) -> None
         )
 
 
-def _standing(term: QualityTerm, goods: Consignment, own: AssaySide | None) -> AttributeStanding:
+def _standing(
+    term: QualityTerm, goods: Consignment, own: AssaySide | None, *, closed: bool = False
+) -> AttributeStanding:
     results = {result.side: result for result in goods.assays if result.attribute == term.attribute}
     assay = assays_of(goods).get(term.attribute)
+    if assay is None and closed:
+        values = {side: result.value for side, result in results.items()}
+        assay = closed_assay(term, seller=values.get(AssaySide.SELLER), buyer=values.get(AssaySide.BUYER))
     shown = results
     if assay is None and own is not None:
         shown = {side: result for side, result in results.items() if side is own}

@@ -32,7 +32,7 @@ from app.operations import call_offs, charges, statements
 from app.operations.invoice_writing import ValuedConsignment, invoices_of, said_by, tell_once, write
 from app.operations.month_prices import missing_of, month_account
 from contracts.fixings import IndexMissing
-from contracts.quality import Assay, UmpireNeeded, determine
+from contracts.quality import UmpireNeeded, closed_assay, determine
 from contracts.settlement_inputs import AssayUsed, Delivered, MonthInputs, month_price, settle
 from contracts.state import Actor
 from contracts.terms import Terms
@@ -69,7 +69,7 @@ def contracts_with_dues(session: Session) -> list[uuid.UUID]:
 
 
 def issue_due(session: Session, *, contract_id: uuid.UUID, now: dt.datetime) -> Issued:
-    """Issue what is due of one contract on the day of `now`: goods, late damages, years, awards, interest, in this order."""
+    """Issue what is due of one contract on the day of `now`: goods, late damages, years, awards, interest."""
     contract = session.get_one(Contract, contract_id)
     call_offs.hold(session, contract)
     made: list[Invoice] = []
@@ -101,20 +101,21 @@ def reference_of(call_off: CallOff) -> str:
 
 
 def assays_used(terms: Terms, results: Sequence[AssayResult]) -> tuple[AssayUsed, ...]:
-    """The results by the contract's quality terms. Where one side has none, the other's binds.
+    """The results by the contract's quality terms, of goods that are assayed: who has none is bound by the other's.
 
-    :raises UmpireNeeded: nobody has a result for an attribute, or the two lie too far apart and no umpire's is there.
+    :raises UmpireNeeded: two results lie too far apart and no umpire's is there.
     """
     used = []
     for term in terms.quality:
         found = {result.side: result.value for result in results if result.attribute == term.attribute}
-        seller, buyer = found.get(AssaySide.SELLER), found.get(AssaySide.BUYER)
-        seller, buyer = seller if seller is not None else buyer, buyer if buyer is not None else seller
-        if seller is None or buyer is None:
-            raise UmpireNeeded(f"{term.attribute}: no assay; expected the seller's or the buyer's result")
-        umpire = found.get(AssaySide.UMPIRE)
-        determine(term, Assay(seller=seller, buyer=buyer, umpire=umpire))
-        used.append(AssayUsed(attribute=term.attribute, seller=seller, buyer=buyer, umpire=umpire))
+        assay = closed_assay(
+            term,
+            seller=found.get(AssaySide.SELLER),
+            buyer=found.get(AssaySide.BUYER),
+            umpire=found.get(AssaySide.UMPIRE),
+        )
+        determine(term, assay)
+        used.append(AssayUsed(attribute=term.attribute, seller=assay.seller, buyer=assay.buyer, umpire=assay.umpire))
     return tuple(used)
 
 

@@ -176,6 +176,7 @@ def receive(
             field="received_on",
         )
     call_off.received_lots, goods.received_on = lots, received_on
+    call_off.timer_on = assays.exchange_timer(session, call_off=call_off)
     call_offs.move(session, call_off, "receive", acting_as=side, principal=principal, note=note, now=now)
     assays.conclude(session, call_off=call_off, principal=SYSTEM, now=now)
     session.flush()

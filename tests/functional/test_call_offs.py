@@ -228,7 +228,7 @@ def test_timers_do_their_work_once(session: Session) -> None:
         assert call_off_timers.due_contracts(session, today=now.date()) in ([], [deal.contract.id])
         return call_off_timers.run_timers(session, contract_id=deal.contract.id, now=now)
 
-    nothing = {"lapsed": 0, "firm": 0, "overdue": 0}
+    nothing = {"lapsed": 0, "firm": 0, "overdue": 0, "assayed": 0}
     assert call_off_timers.due_contracts(session, today=TODAY) == []
     assert run(BINDING) == nothing | {"lapsed": 1}
     assert run(FIRM) == nothing | {"firm": 1}
