@@ -189,7 +189,7 @@ def _locked(session: Session, run: Run, product: Product, at: int) -> Locked | N
     )
 
 
-def _in_period(query: sa.Select[Any], run: Run, product: Product, at: int) -> sa.Select[Any]:
+def _in_period(query: Any, run: Run, product: Product, at: int) -> Any:
     """Over the run's proposals of the product whose window holds the period at a position of the horizon."""
     first, last = aliased(RoundPeriod), aliased(RoundPeriod)
     return (

@@ -53,8 +53,9 @@ def price_history(session: Session, *, principal: Principal, product: Product, n
     )
     runs = []
     for run_id, market_round, finished_at, headline in session.execute(query):
-        line = next((one for one in headline.get("products", ()) if one["product"] == product.code), None)
-        if line is not None and line.get("price") is not None:
+        lines = (headline or {}).get("products", ())
+        line = next((one for one in lines if one["product"] == product.code), None)
+        if line is not None and line.get("price") is not None and finished_at is not None:
             runs.append(
                 RunPrice(
                     run_id=run_id,

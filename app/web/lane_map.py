@@ -1,7 +1,7 @@
 """Map of the lanes of a run: regions where they lie, lines as wide as what moves along them.
 
-Inside the frame places lie by their degrees on a plain cylindrical projection; those outside stand at the edge they lie
-beyond. No coast and no border is drawn.
+Places within East Asia lie by their degrees on a plain cylindrical projection, in a frame that just holds them; those
+outside stand at the edge they lie beyond. No coast and no border is drawn.
 """
 
 from __future__ import annotations
@@ -26,13 +26,11 @@ from app.web.curves import chosen_product, products_of
 from app.web.formats import named, quantity
 
 blueprint = Blueprint("lane_map", __name__, url_prefix="/console")
-WIDTH, HEIGHT = 900.0, 570.0
-WEST, EAST, SOUTH, NORTH = 73.0, 136.5, 17.0, 54.5  # degrees of the frame
-LEFT, RIGHT, TOP = 130.0, 770.0, 24.0
-SCALE = (RIGHT - LEFT) / (EAST - WEST)
-STRETCH = SCALE / math.cos(math.radians((SOUTH + NORTH) / 2))
-BOTTOM = TOP + (NORTH - SOUTH) * STRETCH
-EDGES = {"west": 60.0, "east": 838.0, "south": BOTTOM + 44}
+HEIGHT = 580.0
+WEST, EAST, SOUTH, NORTH = 73.0, 136.5, 17.0, 54.5  # degrees that the frame may hold
+LEFT, RIGHT, TOP, BOTTOM = 130.0, 770.0, 30.0, 500.0
+EDGES = {"west": 56.0, "east": 842.0, "south": 552.0}
+LEAST_DEGREES = 12.0
 MOST_LINES = 60
 WIDEST = 16.0
 BEND = 0.16  # of the length of a line, so that there and back are two
@@ -46,7 +44,6 @@ class Place:
     x: float
     y: float
     radius: float
-    outside: bool
     text: str
 
 
@@ -98,8 +95,9 @@ def drawing_of(lanes: Sequence[RegionLane], product: Product) -> MapDrawing:
     points = places_of(list(regions.values()))
     within = {lane.origin.code: lane.units for lane in shown if lane.origin.code == lane.destination.code}
     widest = max(lane.units for lane in shown)
+    radius = {code: round(4.5 + 12 * math.sqrt(float(within.get(code, Decimal(0)) / widest)), 1) for code in regions}
     lines = [
-        _line(lane, points, float(lane.units / widest), product)
+        _line(lane, points, float(lane.units / widest), radius[lane.destination.code], product)
         for lane in shown
         if lane.origin.code != lane.destination.code
     ]
@@ -108,8 +106,7 @@ def drawing_of(lanes: Sequence[RegionLane], product: Product) -> MapDrawing:
             region=regions[code],
             x=x,
             y=y,
-            radius=round(4.5 + 12 * math.sqrt(float(within.get(code, Decimal(0)) / widest)), 1),
-            outside=_edge_of(regions[code]) is not None,
+            radius=radius[code],
             text=named(regions[code]) + (f": {quantity(within[code], product.unit)}" if code in within else ""),
         )
         for code, (x, y) in sorted(points.items())
@@ -121,13 +118,12 @@ def places_of(regions: Sequence[Region]) -> Mapping[str, tuple[float, float]]:
     """Where regions stand: inside the frame by their degrees, outside in order along the nearest edge."""
     found: dict[str, tuple[float, float]] = {}
     beyond: dict[str, list[Region]] = defaultdict(list)
+    inside = [one for one in regions if _edge_of(one) is None]
     for one in regions:
-        edge = _edge_of(one)
-        if edge is None:
-            x = LEFT + (float(one.lon) - WEST) * SCALE
-            found[one.code] = round(x, 1), round(TOP + (NORTH - float(one.lat)) * STRETCH, 1)
-        else:
+        if (edge := _edge_of(one)) is not None:
             beyond[edge].append(one)
+    if inside:
+        found |= _inside(inside)
     for edge, group in beyond.items():
         level = edge == "south"
         group.sort(key=lambda one: (float(one.lon) if level else -float(one.lat), one.code))
@@ -138,6 +134,26 @@ def places_of(regions: Sequence[Region]) -> Mapping[str, tuple[float, float]]:
     return found
 
 
+def _inside(regions: Sequence[Region]) -> dict[str, tuple[float, float]]:
+    """Places by degrees, as large as the frame allows, in its middle."""
+    east = [float(one.lon) for one in regions]
+    north = [float(one.lat) for one in regions]
+    lon, lat = (min(east) + max(east)) / 2, (min(north) + max(north)) / 2
+    shrink = math.cos(math.radians(lat))  # a degree of longitude is that much shorter
+    scale = min(
+        (RIGHT - LEFT - 60) / max((max(east) - min(east)) * shrink, LEAST_DEGREES),
+        (BOTTOM - TOP - 40) / max(max(north) - min(north), LEAST_DEGREES),
+    )
+    middle_x, middle_y = (LEFT + RIGHT) / 2, (TOP + BOTTOM) / 2
+    return {
+        one.code: (
+            round(middle_x + (float(one.lon) - lon) * shrink * scale, 1),
+            round(middle_y - (float(one.lat) - lat) * scale, 1),
+        )
+        for one in regions
+    }
+
+
 def _edge_of(region: Region) -> str | None:
     """The edge that a region lies beyond; America lies east, as ships from there come over the Pacific."""
     lon, lat = float(region.lon), float(region.lat)
@@ -146,7 +162,9 @@ def _edge_of(region: Region) -> str | None:
     return "west" if -30 <= lon < WEST else "east"
 
 
-def _line(lane: RegionLane, points: Mapping[str, tuple[float, float]], part: float, product: Product) -> Line:
+def _line(
+    lane: RegionLane, points: Mapping[str, tuple[float, float]], part: float, radius: float, product: Product
+) -> Line:
     (x1, y1), (x2, y2) = points[lane.origin.code], points[lane.destination.code]
     length = math.hypot(x2 - x1, y2 - y1) or 1.0
     # To the right of the way, so that goods that go there and back have a line each.
@@ -154,11 +172,12 @@ def _line(lane: RegionLane, points: Mapping[str, tuple[float, float]], part: flo
     width = max(1.2, WIDEST * math.sqrt(part))
     lead_x, lead_y = x2 - bend_x, y2 - bend_y
     norm = math.hypot(lead_x, lead_y) or 1.0
-    back = min(8.0, length / 3)
+    size = 3.5 + width / 2.2
+    back = min(radius + size, length / 2)
     tip_x, tip_y = x2 - lead_x / norm * back, y2 - lead_y / norm * back
     return Line(
         path=f"M{x1:.1f} {y1:.1f}Q{bend_x:.1f} {bend_y:.1f} {tip_x:.1f} {tip_y:.1f}",
-        head=_head(tip_x, tip_y, lead_x / norm, lead_y / norm, 3.5 + width / 2.2),
+        head=_head(tip_x, tip_y, lead_x / norm, lead_y / norm, size),
         width=round(width, 1),
         text=f"{named(lane.origin)} → {named(lane.destination)}: {quantity(lane.units, product.unit)}",
     )

@@ -89,6 +89,7 @@ def _entry(endpoint: str, text: str) -> Entry:
         "amendments": "contracts",
         "runs": "rounds",
         "rounds_admin": "rounds",
+        "saved_views": "review",
         "curves": "rounds",
         "lane_map": "rounds",
         "supply_graph": "rounds",
