@@ -44,6 +44,7 @@ class Case:
     conversions: bool = False
     products: int = 25
     shares: float = 0.0  # of the demands that cap what one supplier may deliver
+    min_rates: float = 0.0  # part of the offers that ask for a minimum rate, 5 to 25 % of their smallest quantity
     seed: int = 7
 
     @property
@@ -137,6 +138,7 @@ def _offers(rng: Generator, case: Case, products: list[str], tier: Ints, price: 
     region, firm = rng.integers(0, REGIONS, count), rng.integers(0, max(2, count // 3), count)
     capped = rng.random(count) < case.shares
     term = rng.choice(list(TERMS), count, p=list(TERMS.values())) if case.windows != "one" else np.ones(count, int)
+    least = _min_rates(rng, case, quantity) if case.min_rates else np.zeros(count, int)
     return [
         Offer(
             offer=f"{'s' if selling[at] else 'b'}{at:06d}",
@@ -148,6 +150,7 @@ def _offers(rng: Generator, case: Case, products: list[str], tier: Ints, price: 
             quantity=tuple(quantity[at].tolist()),
             price=tuple(CENT * value for value in cents[at].tolist()),
             min_term=min(int(term[at]), case.periods),
+            min_rate=int(least[at]),
             max_share=Decimal("0.5") if capped[at] and not selling[at] else None,
         )
         for at in range(count)
@@ -164,6 +167,13 @@ def _quantities(rng: Generator, count: int, periods: int) -> Ints:
         paused = np.flatnonzero(rng.random(count) < 0.1)
         quantity[paused, rng.integers(0, periods, len(paused))] = 0
     return quantity
+
+
+def _min_rates(rng: Generator, case: Case, quantity: Ints) -> Ints:
+    """Lots per period that each contract of an offer must have, 0 where it asks for none."""
+    smallest = np.where(quantity > 0, quantity, np.iinfo(np.int64).max).min(axis=1)
+    asked = np.rint(smallest * rng.uniform(0.05, 0.25, len(quantity))).astype(np.int64)
+    return np.where((rng.random(len(quantity)) < case.min_rates) & (asked > 1), asked, 0)
 
 
 def _conversions(

@@ -12,19 +12,19 @@ The best answer of all stays.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .block_holding import holder
+from .block_holding import Holder
 from .block_program import BlockProgram, Chosen
-from .block_search import SAME, Kept, LeftOut, Rest
+from .block_search import SAME, Kept, LeftOut, Rest, union
 from .block_terms import BlockTerms, Breach, Trade
 from .clearing import Cleared
-from .engine import Face, Point
+from .engine import Point
 from .pricing import TIE, Values
-from .program import Program
+from .sides import Bools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +60,18 @@ class Choice:
         self.until = time.monotonic() + limits.seconds
         self.rest = Rest(start, terms)
         self.idle = LeftOut(parties=frozenset(np.flatnonzero(terms.idle).tolist()))
-        cut = self.rest.stock(start.point.duals, limits.candidates)
+        self.possible, cut = self.rest.possible(self.idle, start.point.duals, limits.candidates)
         self.kept = self._ended(self.idle)
-        value = start.program.value
-        most = start.point.value * value
-        self.bound = BlockBound(most=most, found=self.kept.point.value * value, proved=not self._better(start.point))
-        if not self.bound.proved:
+        value, most = start.program.value, self.possible.value
+        self.bound = BlockBound(
+            most=most * value, found=self.kept.point.value * value, proved=not self._better(self.possible)
+        )
+        if not self.bound.proved and limits.seconds > 0:
             self.bound = self._by_integers(cut)
             self._let_in()
 
-    def _ended(self, left_out: LeftOut) -> Kept:
-        kept = self.rest.without_breach(left_out)
+    def _ended(self, left_out: LeftOut, raised: frozenset[int] = frozenset()) -> Kept:
+        kept = self.rest.without_breach(left_out, raised=raised)
         if kept is None:
             raise AssertionError("without a floor there is always an answer: the one with everything left out")
         return kept
@@ -81,10 +82,9 @@ class Choice:
     def _by_integers(self, cut: float) -> BlockBound:
         """The mixed-integer programme, solved again without whom its prices would give a loss.
 
-        `cut` is the reduced cost at the divisible prices of the best candidate that it does not see."""
+        `cut` is the reduced cost, at the prices of the possible optimum, of the best candidate it does not see."""
         rest, bound, lost = self.rest, self.bound, self.idle
-        rest.stock(self.kept.point.duals, self.limits.candidates)
-        blocks = BlockProgram(rest.program, self.terms, rest.rooms)
+        blocks = BlockProgram(rest.program, self.terms, rest.rooms, self._worth_seeing())
         for _ in range(self.limits.rounds):
             seconds = (self.until - time.monotonic()) / 2
             known = self.kept.point.variables
@@ -93,8 +93,9 @@ class Choice:
                 bound = self._bounded(chosen, cut)
             if chosen is None or not self._better(chosen):
                 break
-            taken = lost | rest.beside(Trade.of_point(rest.program, chosen.variables))
-            answer = self._ended(taken)
+            trade = Trade.of_point(rest.program, chosen.variables)
+            taken = lost | rest.beside(trade)
+            answer = self._ended(taken, rest.at_minimum(trade))
             if self._better(answer.point):
                 self.kept = answer
             if answer.left_out == taken:
@@ -102,12 +103,19 @@ class Choice:
             lost |= answer.left_out - taken
         return bound
 
+    def _worth_seeing(self) -> Bools:
+        """[candidates of the programme] those of which the least that a contract may have does not lose more, at the
+        prices of the possible optimum, than the answer falls short of it: no better answer has another."""
+        rest, program = self.rest, self.rest.program
+        gap = max(self.possible.value - self.kept.point.value, 0.0) + SAME * abs(self.possible.value)
+        return np.asarray(rest.reduced(self.possible)[program.fixed :] * rest.least_rates() >= -gap)
+
     def _bounded(self, chosen: Chosen, cut: float) -> BlockBound:
         """The bound that the programme gives, if a lot of a candidate that it did not see costs more than the gap."""
-        program, start = self.rest.program, self.start.point.value
+        program, divisible = self.rest.program, self.possible.value
         lot = float(program.level.min()) / program.value
-        seen = start + cut * lot <= chosen.value
-        most = min(start, chosen.bound) if seen else start
+        seen = divisible + cut * lot <= chosen.value
+        most = min(divisible, max(chosen.bound, chosen.value)) if seen else divisible
         return BlockBound(most=most * program.value, found=chosen.value * program.value, proved=seen and chosen.optimal)
 
     def _let_in(self) -> None:
@@ -116,7 +124,9 @@ class Choice:
         waiting = self._tempting()
         while waiting and tries > 0 and time.monotonic() < self.until:
             tries -= 1
-            answer = self.rest.without_breach(self.kept.left_out - waiting.pop(0), floor=self.kept.point.value)
+            left_out = self.kept.left_out - waiting.pop(0)
+            floor, raised = self.kept.point.value, self.kept.raised
+            answer = self.rest.without_breach(left_out, floor, raised)
             if answer is not None:
                 self.kept = answer
                 waiting = [one for one in waiting if (one - self.kept.left_out) == LeftOut()]
@@ -154,13 +164,11 @@ class Choice:
     def cleared(self) -> Cleared:
         """The answer as a clearing of the divisible rest. What is left out but would gain nothing at its shadow
         prices is let in, so that prices are asked to keep it out."""
-        priced_out = [one for one, gain in self._gains(self.kept.left_out) if gain <= 0]
-        left_out = self.kept.left_out
-        for one in priced_out:
-            left_out = left_out - one
-        return self.rest.reduced_program(replace(self.kept, left_out=left_out))
+        kept_out = union([one for one, gain in self._gains(self.kept.left_out) if gain > 0])
+        return self.rest.reduced_program(replace(self.kept, left_out=kept_out))
 
     @property
-    def holder(self) -> Callable[[Program, Face], Face]:
+    def holder(self) -> Holder:
         """What keeps the answer's terms in any programme that has its candidates."""
-        return holder(self.terms, Trade.of_point(self.rest.program, self.kept.point.variables))
+        trade = Trade.of_point(self.rest.program, self.kept.point.variables)
+        return Holder(self.terms, trade, self.rest.raised_lots(self.kept.raised))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy import sparse
 
+from .block_holding import Holder
 from .block_program import Integers
 from .block_terms import BlockTerms, Trade, breaches
-from .engine import INFINITY, Face
+from .engine import INFINITY
 from .limits import UNLIMITED
 from .lots import NEAR, whole_lots
 from .program import Program
@@ -21,24 +20,23 @@ UNLIKE = 1e-3  # weight of a lot's distance from its rate, next to what it is wo
 SECONDS, NODES = 20.0, 1_000
 
 
-def lots_of_blocks(
-    program: Program, rates: Floats, terms: BlockTerms, hold: Callable[[Program, Face], Face]
-) -> tuple[Ints, Trade]:
-    """Integer rates that keep every limit, and block terms too where rates near by can; the trade tells."""
+def lots_of_blocks(program: Program, rates: Floats, terms: BlockTerms, hold: Holder) -> tuple[Ints, Trade]:
+    """Integer rates that keep every limit, and block terms too where rates near by can; the trade tells.
+
+    `rates` are those of the programme's candidates without what raised contracts are held at; the integer rates have
+    it, and the programme has the raised candidates, too, when they are returned."""
     lots = whole_lots(program, rates)
-    trade = _trade(program, lots)
-    if breaches(terms, trade):
+    if breaches(terms, hold.trade_of(program, lots)):
         nearby = _nearby(program, rates, hold)
-        if nearby is not None and _within_limits(program, nearby) and not breaches(terms, _trade(program, nearby)):
-            return nearby, _trade(program, nearby)
-    return lots, trade
+        kept = nearby is not None and _within_limits(program, nearby)
+        if kept and nearby is not None and not breaches(terms, hold.trade_of(program, nearby)):
+            lots = nearby
+    trade = hold.trade_of(program, lots)
+    program.add(hold.raised.candidates)
+    return np.asarray(trade.rates, dtype=np.int64), trade
 
 
-def _trade(program: Program, lots: Ints) -> Trade:
-    return Trade(program.market, program.lanes, program.candidates, lots, np.zeros(len(lots)))
-
-
-def _nearby(program: Program, rates: Floats, hold: Callable[[Program, Face], Face]) -> Ints | None:
+def _nearby(program: Program, rates: Floats, hold: Holder) -> Ints | None:
     """The whole lots of greatest welfare within `ABOUT` of the rates traded, at equal welfare the nearest ones."""
     used = np.flatnonzero(rates > NEAR)
     made, count = len(program.capacity), len(used)

@@ -91,14 +91,15 @@ class Integers:
 
 
 class BlockProgram:
-    """Block terms on the candidates a programme has; those that a minimum rate leaves no room for are left away."""
+    """Block terms on the candidates of a programme that are `seen`; those that a minimum rate leaves no room for are
+    left away."""
 
-    def __init__(self, program: Program, terms: BlockTerms, rooms: Rooms) -> None:
+    def __init__(self, program: Program, terms: BlockTerms, rooms: Rooms, seen: Bools) -> None:
         market, lanes = program.market, program.lanes
         self.program, self.terms = program, terms
         lane, window = program.candidates.lane, program.candidates.window
         room, least = rooms.of(lane, window), least_rate(terms, market, lanes, lane)
-        possible = room >= least
+        possible = seen & (room >= least)
         self.keep, self.lane = np.flatnonzero(possible), lane[possible]
         unit = program.level[market.sellers.product[lanes.seller[self.lane]]] / program.value
         self.unit, self.room, self.least = unit, room[possible] * unit, least[possible]
@@ -160,7 +161,7 @@ class BlockProgram:
         count, height = self.columns - self.binaries, len(program.limits)
         table = sparse.csc_array(program.engine.matrix)
         body = table[:, np.concatenate([np.arange(self.made), program.fixed + self.keep])]
-        periods = program.market.periods
+        periods = len(program.segments)
         row = (self.switched[:, None] * periods + np.arange(periods)).ravel()
         column = np.repeat(np.arange(len(self.switched)), periods)
         gates = sparse.csc_array((-program.limits[row], (row, column)), shape=(height, count))
