@@ -50,14 +50,16 @@ class Contract:
 class OfferResult:
     """What became of one offer or conversion.
 
-    `filled` is lots per period. `distance` is CNY per unit by which the price stood off being taken. `failed` is
-    the requirement that most counterparts failed, for `no_eligible_lane`.
+    `filled` is lots per period. `distance` is CNY per unit by which the price stood off being taken: better by more
+    than that in every period, and it is taken; `distance_at_least` where only so much is known, and it may take more.
+    `failed` is the requirement that most counterparts failed, for `no_eligible_lane`.
     """
 
     offer: str
     filled: tuple[int, ...]
     reason: Reason
     distance: Decimal | None = None
+    distance_at_least: bool = False
     failed: Requirement | None = None
 
 

@@ -1,22 +1,27 @@
 """One result for every offer and conversion: what was filled, or the one reason why not, and how far off it was.
 
-The distance of a seller is told against the prices best for buyers and the other way round: at the far end of the
-range is where an offer that is not in the market would enter it.
+Whether a limit keeps an offer out is told at the prices best for the other side, at the far end of the range: that is
+where an offer that is not in the market would enter it. How far off it is, is exact (see `entry`), but with block
+terms and in very large markets, where it is a lower bound and says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
 
 from .answer import PRICE_STEP, Contract, OfferResult, Reason
+from .clearing import Cleared
+from .entry import NEAR, Distances, bounds, distances
 from .lanes import Lanes, Requirement, refusals
 from .limits import KINDS, LimitKind
 from .prices import PriceRange
 from .pricing import Values
-from .sides import Floats, Ints, Market, MarketSide
+from .reach import closed_by, reach
+from .sides import Bools, Floats, Ints, Market, MarketSide
 
 LIMITED_BY = {
     LimitKind.SHARE: Reason.LIMITED_BY_SHARE,
@@ -24,19 +29,29 @@ LIMITED_BY = {
     LimitKind.CEILING: Reason.LIMITED_BY_POLICY,
     LimitKind.ORIGIN: Reason.LIMITED_BY_POLICY,
 }
-OUT_OF_REACH = 100  # typical prices; only a conversion that lacks an input asks so much for its output
-NEAR = 1e-7  # relative prices nearer than this are told as equal: shadow prices come rounded as they are written
 
 
-def results(market: Market, lanes: Lanes, contracts: Sequence[Contract], prices: PriceRange) -> list[OfferResult]:
-    """One result for every offer and conversion of a sub-market."""
+def results(
+    market: Market, lanes: Lanes, contracts: Sequence[Contract], prices: PriceRange, optimum: Cleared | None
+) -> list[OfferResult]:
+    """One result for every offer and conversion of a sub-market.
+
+    `optimum` is the welfare optimum; None where block terms keep the answer from being one.
+    """
     filled = _filled(market, contracts)
-    low, high = Values(market, lanes, prices.buyers_best), Values(market, lanes, prices.sellers_best)
-    return [
-        *_offers(market, market.sellers, lanes.seller, low, filled),
-        *_offers(market, market.buyers, lanes.buyer, high, filled),
-        *_conversions(market, lanes, low, high, filled),
+    found = _unmatched(market, lanes, prices, filled)
+    asked = np.array([at for at, result in found.items() if result is None], dtype=np.int64)
+    known = prices.buyers_best, prices.sellers_best
+    if optimum is not None:
+        off = distances(optimum, known, asked)
+    else:
+        off = Distances(least=bounds(market, lanes, known, asked), exact=np.zeros(len(asked), dtype=bool))
+    for at, relative, exact in zip(asked.tolist(), off.least.tolist(), off.exact.tolist(), strict=True):
+        found[at] = _stood_off(market, at, relative, exact)
+    matched = [
+        OfferResult(offer=label, filled=tuple(lots.tolist()), reason=Reason.MATCHED) for label, lots in filled.items()
     ]
+    return matched + [result for result in found.values() if result is not None]
 
 
 def _filled(market: Market, contracts: Sequence[Contract]) -> dict[str, Ints]:
@@ -51,52 +66,83 @@ def _filled(market: Market, contracts: Sequence[Contract]) -> dict[str, Ints]:
     return filled
 
 
-def _offers(market: Market, side: MarketSide, at: Ints, values: Values, filled: dict[str, Ints]) -> list[OfferResult]:
-    best = values.best(per_period=True)
-    order = np.lexsort((-best.reduced, at))
-    first = {int(position): int(order[k]) for k, position in reversed(list(enumerate(at[order])))}
-    found = []
-    for position in range(side.offers):
-        label = side.label[position]
-        lots = filled.get(label)
-        if lots is not None:
-            found.append(OfferResult(offer=label, filled=tuple(lots.tolist()), reason=Reason.MATCHED))
+def _unmatched(
+    market: Market, lanes: Lanes, prices: PriceRange, filled: Mapping[str, Ints]
+) -> dict[int, OfferResult | None]:
+    """The result of each position that got nothing, sellers first, then buyers; None where its distance must tell."""
+    could = reach(market, lanes)
+    low, high = Values(market, lanes, prices.buyers_best), Values(market, lanes, prices.sellers_best)
+    sold = _of_side(_Side(side=market.sellers, at=lanes.seller, reached=could.sellers, values=low), filled)
+    bought = _of_side(_Side(side=market.buyers, at=lanes.buyer, reached=could.buyers, values=high), filled)
+    return sold | {len(market.sellers) + position: result for position, result in bought.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """One side of a market with the position of each lane on it, who of it could trade at all, and values."""
+
+    side: MarketSide
+    at: Ints
+    reached: Bools
+    values: Values
+
+
+def _of_side(one: _Side, filled: Mapping[str, Ints]) -> dict[int, OfferResult | None]:
+    """By position; conversions are told from what they sell."""
+    side, market, lanes = one.side, one.values.market, one.values.lanes
+    first, window, gain = _best_lanes(one.values, one.at, len(side))
+    found: dict[int, OfferResult | None] = {}
+    for position in range(len(side) if side is market.sellers else side.offers):
+        if side.label[position] in filled:
             continue
-        lane = first.get(position)
-        none = (0,) * market.periods
-        if lane is None:
-            failed = _failed_most(market, side, position)
-            found.append(OfferResult(offer=label, filled=none, reason=Reason.NO_ELIGIBLE_LANE, failed=failed))
-            continue
-        product = int(side.product[position])
-        reason, gap = _unfilled(values, lane, int(best.window[lane]), float(best.reduced[lane]))
-        distance = _per_unit(market, product, gap) if reason is Reason.OUT_OF_THE_MONEY else None
-        found.append(OfferResult(offer=label, filled=none, reason=reason, distance=distance))
+        reason: Reason | None = None
+        failed: Requirement | None = None
+        if first[position] < 0:
+            reason, failed = Reason.NO_ELIGIBLE_LANE, _failed_most(market, side, position)
+        elif not one.reached[position]:
+            shut = closed_by(market, lanes, np.flatnonzero(one.at == position))
+            reason = Reason.INPUT_NOT_AVAILABLE if shut is None else LIMITED_BY[shut]
+        elif position < side.offers:
+            reason = _kept_out(one.values, int(first[position]), int(window[position]), float(gain[position]))
+        nothing = (0,) * market.periods
+        found[position] = None
+        if reason is not None:
+            found[position] = OfferResult(offer=side.label[position], filled=nothing, reason=reason, failed=failed)
     return found
 
 
-def _unfilled(values: Values, lane: int, window: int, gain: float) -> tuple[Reason, float]:
-    """Why an offer with lanes got nothing, from its best lane and window."""
+def _best_lanes(values: Values, at: Ints, positions: int) -> tuple[Ints, Ints, Floats]:
+    """[positions] the best lane of each, -1 where there is none, with its best window and its gain per period there."""
+    best = values.best(per_period=True)
+    order = np.lexsort((-best.reduced, at))
+    position = at[order]
+    leading = order[np.concatenate([[True], position[1:] != position[:-1]])] if len(order) else order
+    first = np.full(positions, -1, dtype=np.int64)
+    first[at[leading]] = leading
+    return first, np.append(best.window, 0)[first], np.append(best.reduced, 0.0)[first]
+
+
+def _kept_out(values: Values, lane: int, window: int, gain: float) -> Reason | None:
+    """What other than its price kept an offer out, told from its best lane and window; None for the price."""
     if gain > NEAR:  # a block term kept it, or the only offer it could meet, out of the market
-        return Reason.PARADOXICALLY_REJECTED, 0.0
+        return Reason.PARADOXICALLY_REJECTED
     here = np.array([lane])
     rents = [float(values.rent(here, window, kind)[0]) / values.length[window] for kind in range(len(KINDS))]
     if sum(rents) > NEAR and gain + sum(rents) >= -NEAR:
-        return LIMITED_BY[KINDS[int(np.argmax(rents))]], 0.0
-    if gain >= -NEAR:
-        return _closed(values, lane, window) or Reason.CAPACITY_EXHAUSTED_PRO_RATA, 0.0
-    if -gain > OUT_OF_REACH:
-        return Reason.INPUT_NOT_AVAILABLE, 0.0
-    return Reason.OUT_OF_THE_MONEY, -gain
-
-
-def _closed(values: Values, lane: int, window: int) -> Reason | None:
-    """The limit of a lane that lets nothing through in a window; where there is no surplus it has no rent."""
-    first, last = values.market.windows[window]
-    for kind, family in zip(KINDS, values.lanes.family[lane], strict=True):
-        if family >= 0 and not values.lanes.families[family].limit[first : last + 1].all():
-            return LIMITED_BY[kind]
+        return LIMITED_BY[KINDS[int(np.argmax(rents))]]
     return None
+
+
+def _stood_off(market: Market, at: int, relative: float, exact: bool) -> OfferResult:
+    """The result of a position, counted through, that stands off by so much of its product's typical price."""
+    side, position = (market.sellers, at) if at < len(market.sellers) else (market.buyers, at - len(market.sellers))
+    label, none = side.label[position], (0,) * market.periods
+    if relative <= NEAR:
+        return OfferResult(offer=label, filled=none, reason=Reason.CAPACITY_EXHAUSTED_PRO_RATA)
+    distance = _per_unit(market, int(side.product[position]), relative)
+    return OfferResult(
+        offer=label, filled=none, reason=Reason.OUT_OF_THE_MONEY, distance=distance, distance_at_least=not exact
+    )
 
 
 def _per_unit(market: Market, product: int, relative: float) -> Decimal:
@@ -115,76 +161,3 @@ def _failed_most(market: Market, side: MarketSide, position: int) -> Requirement
     me = np.array([position])
     tables = refusals(market, me, facing) if selling else refusals(market, facing, me)
     return max(tables, key=lambda requirement: int(tables[requirement].sum()))
-
-
-def _conversions(market: Market, lanes: Lanes, low: Values, high: Values, filled: dict[str, Ints]) -> list[OfferResult]:
-    income = _best_income(market, lanes, high)
-    cost = _least_cost(market, lanes, low)
-    found = []
-    for m, conversion in enumerate(market.conversions):
-        label, position = conversion.conversion, market.sellers.offers + m
-        none = (0,) * market.periods
-        mine = np.flatnonzero(market.buyers.conversion[market.buyers.offers :] == m)
-        if label in filled:
-            result = OfferResult(offer=label, filled=tuple(filled[label].tolist()), reason=Reason.MATCHED)
-        elif not np.isfinite(income[m]).any():
-            failed = _failed_most(market, market.sellers, position)
-            result = OfferResult(offer=label, filled=none, reason=Reason.NO_ELIGIBLE_LANE, failed=failed)
-        elif not np.isfinite(cost[mine]).any(axis=1).all():
-            result = OfferResult(offer=label, filled=none, reason=Reason.INPUT_NOT_AVAILABLE)
-        else:
-            coefficient = np.array([float(market.coefficient[k]) for k in mine])
-            result = _idle(market, m, income[m] - coefficient @ cost[mine])
-        found.append(result)
-    return found
-
-
-def _idle(market: Market, m: int, margin: Floats) -> OfferResult:
-    """A conversion that could run and does not: by how much its fee is too high in its best window.
-
-    `margin` [W] is income less inputs over each window, CNY per lot of output, before the fee."""
-    label, none = market.conversions[m].conversion, (0,) * market.periods
-    first, last = market.windows.T
-    sums = np.concatenate([[0.0], np.cumsum(market.fee[m])])
-    margin = (margin - (sums[last + 1] - sums[first])) / (last - first + 1)
-    best = float(np.where(np.isfinite(margin), margin, -np.inf).max())
-    if not np.isfinite(best):
-        return OfferResult(offer=label, filled=none, reason=Reason.INPUT_NOT_AVAILABLE)
-    product = int(market.sellers.product[market.sellers.offers + m])
-    relative = best / float(market.level[product])
-    if relative >= -NEAR:
-        return OfferResult(offer=label, filled=none, reason=Reason.CAPACITY_EXHAUSTED_PRO_RATA)
-    distance = _per_unit(market, product, -relative)
-    return OfferResult(offer=label, filled=none, reason=Reason.OUT_OF_THE_MONEY, distance=distance)
-
-
-def _best_income(market: Market, lanes: Lanes, values: Values) -> Floats:
-    """[M, W] the most a lot of output would fetch over each window, CNY; -inf where nobody could take it."""
-    income = np.full((len(market.conversions), len(market.windows)), -np.inf)
-    mine = np.flatnonzero(lanes.seller >= market.sellers.offers)
-    m = lanes.seller[mine] - market.sellers.offers
-    for window in range(len(market.windows)):
-        sold = np.isfinite(values.seller[lanes.seller[mine], window])
-        # Adding back what the seller asks leaves what the buyer gives at the seller's gate.
-        gate = values.reduced(mine, window) + np.where(sold, values.seller[lanes.seller[mine], window], 0.0)
-        level = market.level[market.sellers.product[lanes.seller[mine]]]
-        np.maximum.at(income[:, window], m, np.where(sold, gate, -np.inf) * level)
-    return income
-
-
-def _least_cost(market: Market, lanes: Lanes, values: Values) -> Floats:
-    """[K, W] the least a lot of each conversion input would cost over each window, CNY; inf where nobody offers."""
-    cost = np.full((len(market.coefficient), len(market.windows)), np.inf)
-    mine = np.flatnonzero(lanes.buyer >= market.buyers.offers)
-    k = lanes.buyer[mine] - market.buyers.offers
-    for window in range(len(market.windows)):
-        bought = np.isfinite(values.buyer[lanes.buyer[mine], window])
-        gate = np.where(bought, values.buyer[lanes.buyer[mine], window], 0.0) - values.reduced(mine, window)
-        level = market.level[market.buyers.product[lanes.buyer[mine]]]
-        np.minimum.at(cost[:, window], k, np.where(bought, gate, np.inf) * level)
-    return np.where(_stocked(market), 0.0, cost)
-
-
-def _stocked(market: Market) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    """[K, 1] inputs of which the processor has stock of its own."""
-    return np.array([stock > 0 for stock in market.own_stock], dtype=bool).reshape(-1, 1)

@@ -132,7 +132,8 @@ class _Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cleared:
-    """A sub-market cleared, whole lots included; `bound` is the divisible welfare before lots."""
+    """A sub-market cleared, whole lots included; `bound` is the divisible welfare before lots, `optimum` where it is
+    reached but for lots: where nobody asks for block terms."""
 
     market: Market
     lanes: Lanes
@@ -140,6 +141,7 @@ class _Cleared:
     contracts: list[Contract]
     bound: float
     rounds: int
+    optimum: Cleared | None
 
 
 def _sub_market(snapshot: Snapshot, engine: type[Engine], limits: SearchLimits, clock: _Clock) -> _Part:
@@ -159,6 +161,7 @@ def _sub_market(snapshot: Snapshot, engine: type[Engine], limits: SearchLimits, 
             contracts=contracts,
             bound=start.point.value * start.program.value,
             rounds=start.rounds,
+            optimum=None if block_offers(snapshot) else start,
         )
     )
     clock.finished("certificate")
@@ -202,7 +205,7 @@ def _reported(cleared: _Cleared) -> _Part:
     prices = PriceRange(buyers_best=low, sellers_best=high, middle=middle)
     return _Part(
         contracts=cleared.contracts,
-        results=results(market, lanes, cleared.contracts, prices),
+        results=results(market, lanes, cleared.contracts, prices, cleared.optimum),
         prices=[*named[-1], *hub_prices(market, lanes, middle)],
         finding=finding,
         bound=cleared.bound,
