@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_UP, Decimal
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -33,6 +32,8 @@ TEN, PLACES = Decimal(10), Decimal("0.0001")
 
 def agree(stage: Stage, proposal_id: uuid.UUID) -> uuid.UUID:
     """From the night's proposal to a contract in force with its first amendment; returns the contract's id."""
+    with stage.act() as session:
+        replay.put_index(session)
     _release(stage, proposal_id)
     _counter(stage, proposal_id)
     contract_id = _accept(stage, proposal_id)
@@ -166,17 +167,18 @@ def _key(stage: Stage, terms: Terms, terms_hash: str, side: Actor, now: dt.datet
 def _amend(stage: Stage, contract_id: uuid.UUID) -> None:
     """The buyer proposes quality terms, and that the document says what it is; the seller signs."""
     mark = Clause(name="demonstration", title=Text("演示文件", "A demonstration"), text=plot.DEMONSTRATION)
-    new_values: dict[str, Any] = {"/quality": [to_plain(plot.QUALITY)], "/clauses/-": to_plain(mark)}
-    now = moment(plot.AMENDMENT_PROPOSED)
+    now, buyer = moment(plot.AMENDMENT_PROPOSED), stage.cast.buyer
     with stage.act() as session:
-        buyer = stage.cast.buyer
+        contract = contracts.find_contract(session, principal=buyer, contract_id=contract_id)
+        limits = frozen_terms(contract.terms).specification
+        quality = [to_plain(plot.quality_of(one)) for one in limits if one.attribute == plot.ATTRIBUTE]
         drafted = amendments.draft(
             session,
             principal=buyer,
             contract_id=contract_id,
             reason_code="quality",
             in_force_from=plot.AMENDED_FROM,
-            new_values=new_values,
+            new_values={"/quality": quality, "/clauses/-": to_plain(mark)},
             now=now,
         )
         amendment_id, terms, terms_hash = drafted.id, frozen_terms(drafted.terms), drafted.terms_hash

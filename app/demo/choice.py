@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from app.auth import SYSTEM, Principal
 from app.auth.principal import of_user
 from app.demo import people, plot
 from app.demo.market import ROUND
+from app.demo.people import Person
 from app.errors import NotFound
 from app.models import Contract, Grade, Proposal, Round, Run, User
 from app.operations import contracts, proposals, review
@@ -21,8 +23,8 @@ from contracts.state import Actor
 
 SUMMED_UP = re.compile(r"\((aggregate|all projects)|^Other ")
 RULE = (
-    "of the lithium carbonate contracts over all eight quarters between two firms with names of their own, the largest "
-    "whose bundle holds no other contract"
+    "the largest contract for battery-grade lithium carbonate over all eight quarters, between two firms that are no "
+    "sum of firms, in a bundle of its own"
 )
 
 
@@ -53,11 +55,8 @@ def find_life(session: Session) -> Contract | None:
     return found
 
 
-def choose(session: Session, *, run: Run) -> Proposal:
-    """The proposal whose life is played, by `RULE`; of equal ones the first by the firms' names.
-
-    :raises NotFound: the run has none that fits.
-    """
+def choose(session: Session, *, run: Run) -> Proposal | None:
+    """The proposal whose life is played, by `RULE`; of equal ones the first by the firms' names. None if none fits."""
     query = (
         review.reviews(SYSTEM, run_id=run.id, states=review.UNDER_REVIEW[:1], product=plot.PRODUCT)
         .where(Proposal.grade_code == plot.GRADE)
@@ -74,17 +73,17 @@ def choose(session: Session, *, run: Run) -> Proposal:
         and proposals.periods_of(one) == periods
         and not any(SUMMED_UP.search(firm.name_en) for firm in (one.seller, one.buyer))
     ]
-    if not fitting:
-        raise NotFound(f"no proposal to show: expected one {RULE.removeprefix('of the ')}")
-    return min(fitting, key=lambda one: (-one.total_value, one.seller.name_en, one.buyer.name_en))
+    return min(fitting, key=lambda one: (-one.total_value, one.seller.name_en, one.buyer.name_en), default=None)
 
 
-def cast(session: Session, *, seller: uuid.UUID, buyer: uuid.UUID) -> Cast:
-    """The accounts of the demo as they act; those of the two firms were made by `people.settle`."""
+def cast(session: Session, *, firms: Mapping[Person, uuid.UUID]) -> Cast:
+    """The accounts of the demo as they act; `people.settle` has made them, those of the two parties for these firms.
+
+    :raises NotFound: a party's account is another firm's.
+    """
     users = {user.email: user for user in session.scalars(visible_users(SYSTEM).order_by(User.id))}
-    firms = {people.SELLER.email: seller, people.BUYER.email: buyer}
-    for email, firm in firms.items():
-        if users[email].firm_id != firm:
-            raise NotFound(f"{email} is of another firm; expected the contract's own")
+    for person, firm_id in firms.items():
+        if users[person.email].firm_id != firm_id:
+            raise NotFound(f"{person.email} acts for another firm; expected the contract's own")
     names = {"seller": people.SELLER, "buyer": people.BUYER, "staff": people.STAFF, "senior": people.SENIOR}
     return Cast(**{name: of_user(users[person.email]) for name, person in names.items()})

@@ -18,6 +18,7 @@ from app.clock import clock
 from app.config import settings
 from app.db import db
 from app.demo import show
+from app.demo.life_told import told
 from app.demo.terminal import bar, cell
 from app.jobs.night import AtWork, Watcher
 from app.jobs.transactions import transaction
@@ -31,7 +32,7 @@ LINE = 98
 @click.option("--fresh", is_flag=True, help="Drop everything in the private database first and start from nothing.")
 @with_appcontext
 def demo(fresh: bool) -> None:
-    """Load the reference scenario, run one night of the market and show what came out. Safe to repeat."""
+    """Load the scenario, run one night of the market, play one contract's life, show both. Safe to repeat."""
     config = settings()
     if config.production:
         raise click.ClickException("the demo makes accounts and offers that no production may have")
@@ -63,11 +64,15 @@ def _play(fresh: bool) -> None:
         done(show.settle_people(scenario, data=data, now=clock()))
     with _step("night") as done:
         done(show.run_night(clock=clock, watch=_watcher()))
+    with _step("contract") as done:
+        done(show.play_life(config=settings(), tables=facts, now=clock()))
     with transaction() as session:
-        found = show.outcome(session)
+        found, life = show.outcome(session), show.biography_of(session)
         place = show.write_pictures(found, data=data)
+        papers = [] if life is None else show.write_life(life, data=data)
+        story = () if life is None else (*told(life), "")
         click.echo()
-        for line in (*show.told(found, facts), "", *show.directions(place, data=data)):
+        for line in (*show.told(found, facts), "", *story, *show.directions(place, papers, data=data)):
             click.echo(line)
 
 

@@ -8,6 +8,7 @@ import datetime as dt
 import uuid
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -54,8 +55,6 @@ class Life:
 
     def play(self) -> int:
         """Let everything happen until the curtain; returns how many acts there were."""
-        with self.stage.act() as session:
-            replay.put_index(session)
         self.untold = list(replay.fixings(self.stage.tables, first=plot.FIRST_MONTH, last=plot.LAST_MONTH))
         for month in MONTHS:
             self._plan(month)
@@ -67,14 +66,15 @@ class Life:
         """A delivery month: nominated, confirmed, shipped and received, invoiced when shipped and when it is over."""
         first = month.month.first_day
         put = self.calendar.put
-        put(first - plot.NOMINATED_AHEAD * DAY, lambda: self._nominate(month))
-        put(first - plot.CONFIRMED_AHEAD * DAY, lambda: self._confirm(month))
+        put(first - plot.NOMINATED_AHEAD * DAY, partial(self._nominate, month))
+        put(first - plot.CONFIRMED_AHEAD * DAY, partial(self._confirm, month))
         for shipment in month.shipments:
-            put(shipment.shipped_on, lambda one=shipment: self._ship(month, one))
-            put(shipment.shipped_on + DAY, lambda one=shipment: self._settle(one.shipped_on + DAY))
-            put(shipment.received_on, lambda one=shipment: self._receive(month, one))
+            provisional_on = shipment.shipped_on + DAY
             final_on = max(shipment.received_on, month.month.last_day) + 3 * DAY
-            put(final_on, lambda day=final_on: self._settle(day))
+            put(shipment.shipped_on, partial(self._ship, month, shipment))
+            put(provisional_on, partial(self._settle, provisional_on))
+            put(shipment.received_on, partial(self._receive, month, shipment))
+            put(final_on, partial(self._settle, final_on))
 
     def _nominate(self, month: Month) -> None:
         day = month.month.first_day - plot.NOMINATED_AHEAD * DAY
@@ -133,28 +133,29 @@ class Life:
                 now=moment(day),
             )
             call_off_id = found.id
+            reference = next((one.reference for one in self._terms(session, month.month).quality), Decimal(0))
         if result is None:
             return
         for side, value in ((Actor.SELLER, result.seller), (Actor.BUYER, result.buyer)):
             with self.stage.act() as session:
                 principal = self.stage.cast.of(side)
-                readings = [_reading(f"{side} laboratory (demo)", value, day)]
+                readings = [_reading(f"{side} laboratory (demo)", reference + value, day)]
                 assays.record(
                     session, principal=principal, call_off_id=call_off_id, readings=readings, now=moment(day, 16)
                 )
         if result.umpire is not None:
-            self.calendar.put(day + 5 * DAY, lambda: self._umpire(call_off_id, result, day + 5 * DAY))
+            self.calendar.put(day + 5 * DAY, partial(self._umpire, call_off_id, result, day + 5 * DAY))
 
     def _umpire(self, call_off_id: uuid.UUID, result: Result, day: dt.date) -> None:
         with self.stage.act() as session:
             call_off = call_offs.find_call_off(session, principal=self.stage.cast.staff, call_off_id=call_off_id)
             disputed = [
-                one.term.attribute
+                one.term
                 for one in assays.standings(session, principal=self.stage.cast.staff, call_off=call_off)
                 if one.standing is Standing.DISPUTED
             ]
             if disputed and result.umpire is not None:
-                readings = [_reading("umpire laboratory (demo)", result.umpire, day)]
+                readings = [_reading("umpire laboratory (demo)", disputed[0].reference + result.umpire, day)]
                 assays.record(
                     session,
                     principal=self.stage.cast.staff,
@@ -178,9 +179,9 @@ class Life:
             for invoice in issued.invoices:
                 late = invoice.kind is InvoiceKind.FINAL and invoice.period in LATE_PAID
                 paid_on = invoice.due_on + (plot.PAID_LATE if late else -plot.PAID_BEFORE_DUE) * DAY
-                self.calendar.put(paid_on, lambda one=invoice.id, on=paid_on: self._pay(one, on))
+                self.calendar.put(paid_on, partial(self._pay, invoice.id, paid_on))
                 if late:
-                    self.calendar.put(paid_on + DAY, lambda on=paid_on + DAY: self._settle(on))
+                    self.calendar.put(paid_on + DAY, partial(self._settle, paid_on + DAY))
 
     def _pay(self, invoice_id: uuid.UUID, day: dt.date) -> None:
         with self.stage.act() as session:

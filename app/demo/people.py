@@ -89,7 +89,7 @@ def keep(passwords: Mapping[str, str], file: Path) -> None:
     """Write new passwords to the file, which only its owner may read; those of other accounts stay in it."""
     if not passwords:
         return
-    kept = _read(file) | passwords
+    kept = {**_read(file), **passwords}
     roles = {person.email: person.role.value for person in EVERYBODY}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.unlink(missing_ok=True)  # whatever its mode was

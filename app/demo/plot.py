@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from app.clock import EXCHANGE
-from contracts.clauses import Better, QualityTerm
+from contracts.clauses import Better, QualityTerm, SpecificationLimit
 from contracts.wording import Text
 from market.periods import Period
 
@@ -36,23 +36,11 @@ INDEX_WEIGHT = Decimal("0.5")
 COLLAR = Decimal("0.025")
 """Floor and ceiling, as a share of the locked price below and above it; each side's own limit goes before."""
 
+CENT = Decimal("0.01")
 USUAL_MONTHS = 12
 COUNTER_MESSAGE = (
     "请改为一半随指数：近十二个月均价时即为贵方锁定价，上下限各 2.5 %。"
     " Half of the price to follow the index: the locked price at the mean of the last twelve months, 2.5 % either way."
-)
-QUALITY = QualityTerm(
-    attribute=ATTRIBUTE,
-    unit="%",
-    better=Better.HIGHER,
-    reference=Decimal("99.5"),
-    step=Decimal("0.1"),
-    bonus=Decimal(0),
-    bonus_cap=Decimal(0),
-    penalty=Decimal(100),
-    penalty_cap=Decimal(600),
-    splitting_limit=Decimal("0.1"),
-    rejection=Decimal("98.5"),
 )
 DEMONSTRATION = Text(
     "本文件为演示：数量据公开产能推得，价格、条款、证书、签名及履行均为虚构，所列企业从未作出任何报价、承诺或签署。",
@@ -68,7 +56,8 @@ PAID_LATE = 21
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The assays of a consignment in per cent Li2CO3; an umpire's where the two lie too far apart."""
+    """The assays of a consignment, in points of per cent above what the seller guarantees; an umpire's where the two
+    lie too far apart."""
 
     seller: Decimal
     buyer: Decimal
@@ -114,17 +103,17 @@ def _shipment(shipped: tuple[int, int], received: tuple[int, int], assay: Result
 MONTHS = (
     _month("2027-01", "0.34", _shipment((1, 12), (1, 15), None)),
     # The bad one: the two results are further apart than the splitting limit, so the umpire speaks.
-    _month("2027-02", "0.33", _shipment((2, 17), (2, 22), _assay("99.31", "99.05", "99.12")), pays_late=True),
-    _month("2027-03", "0.33", _shipment((3, 11), (3, 16), _assay("99.57", "99.55"))),
+    _month("2027-02", "0.33", _shipment((2, 17), (2, 22), _assay("-0.19", "-0.45", "-0.38")), pays_late=True),
+    _month("2027-03", "0.33", _shipment((3, 11), (3, 16), _assay("0.07", "0.05"))),
     # A flood holds back half of April; the rest comes in May, late beyond what the event excuses.
     _month(
         "2027-04",
         "0.34",
-        _shipment((4, 19), (4, 23), _assay("99.60", "99.56"), share="0.55"),
-        _shipment((5, 6), (5, 10), _assay("99.58", "99.60")),
+        _shipment((4, 19), (4, 23), _assay("0.06", "0.02"), share="0.55"),
+        _shipment((5, 6), (5, 10), _assay("0.08", "0.10")),
     ),
-    _month("2027-05", "0.33", _shipment((5, 18), (5, 21), _assay("99.66", "99.62"))),
-    _month("2027-06", "0.22", _shipment((6, 9), (6, 14), _assay("99.59", "99.57"))),
+    _month("2027-05", "0.33", _shipment((5, 18), (5, 21), _assay("0.16", "0.12"))),
+    _month("2027-06", "0.22", _shipment((6, 9), (6, 14), _assay("0.09", "0.07"))),
 )
 
 
@@ -176,6 +165,24 @@ COMPLAINT = Complaint(
     defence="演示：合同扣款已反映质量差异。 Demonstration: the contract's penalty already pays for the difference.",
     ruling="演示：仅认可再提纯加工费。 Demonstration: the tolling fee of the purification alone is found.",
 )
+
+
+def quality_of(guaranteed: SpecificationLimit) -> QualityTerm:
+    """A penalty below what the seller guarantees, no bonus, rejection a point of per cent lower."""
+    reference = (guaranteed.minimum or Decimal(0)).quantize(CENT, ROUND_DOWN)
+    return QualityTerm(
+        attribute=guaranteed.attribute,
+        unit=guaranteed.unit,
+        better=Better.HIGHER,
+        reference=reference,
+        step=Decimal("0.1"),
+        bonus=Decimal(0),
+        bonus_cap=Decimal(0),
+        penalty=Decimal(100),
+        penalty_cap=Decimal(600),
+        splitting_limit=Decimal("0.1"),
+        rejection=reference - 1,
+    )
 
 
 def moment(day: dt.date, hour: int = 10) -> dt.datetime:

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
 from app.auth import SYSTEM
-from app.demo import market, people
+from app.config import Config
+from app.demo import biography, choice, life, life_page, market, people
+from app.demo.biography import Biography
 from app.demo.chain import Chain, chain_of
 from app.demo.drawing import draw
 from app.demo.headline import report
 from app.demo.notice import notice
 from app.demo.page import page
+from app.demo.stage import Stage, act_on, all_or_nothing
 from app.demo.terminal import heading, number
 from app.jobs import night
 from app.jobs.night import Clock, Watcher
 from app.jobs.transactions import in_transaction, transaction
 from app.models import Run, RunState
-from app.operations import flows, reference_load, rounds, runs
+from app.operations import documents, flows, reference_load, rounds, runs
 from market.errors import MarketError
 from reference.offers import Scenario
 from reference.prices import index_fixings
@@ -31,6 +34,7 @@ from reference.tables import Tables
 
 USERS_FILE = "demo-users.txt"
 PICTURES = "demo"
+PAPERS = ("signed by both with keys of the demonstration", "in both languages, each invoice with its working")
 
 
 class NightFailed(MarketError):
@@ -103,6 +107,46 @@ def run_night(*, clock: Clock, watch: Watcher) -> str:
     return "the round is cleared"
 
 
+def play_life(*, config: Config, tables: Tables, now: dt.datetime) -> str:
+    """Play one contract's life, all of it or nothing, unless it has been played; its firms' traders get accounts.
+
+    Says so where the run has no contract that fits, or all that do are under way already.
+    """
+    demo, file = replace(config, demo_signing=True), config.data / USERS_FILE
+    with all_or_nothing() as connection:
+        with act_on(connection) as session:
+            played, run = choice.find_life(session), _last_run(session)
+            chosen = None if played or run is None else choice.choose(session, run=run)
+            shown = played or chosen
+            if shown is None:
+                return f"none to show: expected one {choice.RULE}"
+            firms = {people.SELLER: shown.seller_firm_id, people.BUYER: shown.buyer_firm_id}
+            passwords = people.settle(session, persons=firms, file=file, now=now)
+            cast = choice.cast(session, firms=firms)
+            what = f"{shown.seller.name_zh} → {shown.buyer.name_zh}"
+            proposal_id = None if chosen is None else chosen.id
+        if proposal_id is not None:
+            life.play(Stage(connection=connection, cast=cast, tables=tables, config=demo), proposal_id)
+    people.keep(passwords, file)
+    return f"{what}: {'played already' if proposal_id is None else 'played from release to the middle of 2027'}"
+
+
+def biography_of(session: Session) -> Biography | None:
+    """The life that was played, if there was a contract for it."""
+    contract = choice.find_life(session)
+    return None if contract is None else biography.read(session, contract=contract)
+
+
+def write_life(found: Biography, *, data: Path) -> list[Path]:
+    """Write the contract as both have signed it, and its life as a page; returns their places."""
+    folder = data / PICTURES
+    folder.mkdir(parents=True, exist_ok=True)
+    contract, story = folder / "contract.pdf", folder / "contract-life.html"
+    contract.write_bytes(documents.content_of(found.signed[-1]))
+    story.write_text(life_page.page(found), encoding="utf-8")
+    return [contract, story]
+
+
 def outcome(session: Session) -> Outcome:
     """The last finished run of the demo's round.
 
@@ -149,12 +193,14 @@ def write_pictures(found: Outcome, *, data: Path) -> Path:
     return place
 
 
-def directions(place: Path, *, data: Path) -> Iterator[str]:
-    """Where to go from here."""
+def directions(place: Path, papers: Sequence[Path], *, data: Path) -> Iterator[str]:
+    """Where to go from here; `papers` are the places of the signed contract and of its life, where there is one."""
     yield heading("接下来 Where things are")
     yield f"  picture    {_near(place)} (opens without a network)"
-    yield "  console    make serve, then http://127.0.0.1:8000"
-    yield f"  accounts   {_near(data / USERS_FILE)}, one for each role; first passwords, to be changed"
+    for paper, name, what in zip(papers, ("contract", "its life"), PAPERS, strict=False):
+        yield f"  {name:<10} {_near(paper)}, {what}"
+    yield "  console    make serve, then http://127.0.0.1:8000; CHANGDAN_DEMO_SIGNING=1 lets it trust the demo's keys"
+    yield f"  accounts   {_near(data / USERS_FILE)}: a role each, and seller and buyer of the contract; first passwords"
     yield "  again      make demo shows this again; flask --app wsgi demo --fresh drops it all and starts anew"
 
 
