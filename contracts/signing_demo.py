@@ -40,7 +40,7 @@ class DemoAuthority:
 
 
 def demo_authority(*, now: dt.datetime) -> DemoAuthority:
-    """A new authority, valid from the day before `now`."""
+    """A new authority, valid for ten years before `now` and after: it also stands behind a played past."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Changdan demonstration authority")])
     return DemoAuthority(key, _certificate(name, key, name, key, authority=True, now=now))
@@ -107,7 +107,7 @@ def _certificate(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=365 * YEARS if authority else 1))
         .not_valid_after(now + dt.timedelta(days=365 * YEARS))
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         .add_extension(usage, critical=True)

@@ -83,7 +83,8 @@ def terms_of(proposal: Proposal, *, affiliates: Mapping[uuid.UUID, tuple[str, ..
 
 def place_of(site: Site) -> str:
     """What the terms call a site where goods are handed over."""
-    return f"{site.name_zh} {site.name_en}, {site.region_code}"
+    names = " ".join(dict.fromkeys((site.name_zh, site.name_en)))
+    return f"{names}, {site.region_code}"
 
 
 def _is_collected(proposal: Proposal) -> bool:
