@@ -12,8 +12,8 @@ from app.auth import principal, requires
 from app.clock import clock
 from app.db import session
 from app.errors import Conflict, Refused
-from app.models import Firm, Proposal, ReviewAction, ReviewStep
-from app.operations import firms, pages, review, review_sheet
+from app.models import Firm, ListName, Proposal, ReviewAction, ReviewStep
+from app.operations import firms, pages, review, review_sheet, saved_views
 from app.operations.offer_cells import CellFault, number
 from app.operations.review import Outcome
 from app.operations.review_many import decide_many, next_waiting
@@ -36,6 +36,7 @@ ORDERS = {
     "-product": ((Proposal.product_code, Proposal.id), True),
 }
 LONGEST_NOTE = 1000
+KEPT = saved_views.ARGUMENTS[ListName.REVIEW]
 SHOWN_MEMBERS = 12  # of a bundle, on the page of one of them
 
 
@@ -68,6 +69,8 @@ def queue() -> ResponseReturnValue:
         states=[one.name for one in STATES[Subject.PROPOSAL]],
         reasons=_reasons(),
         may_decide=principal().may(Permission.REVIEW_DECIDE),
+        views=saved_views.views_of(session(), principal=principal(), list_name=ListName.REVIEW),
+        chosen={name: value for name, value in asked.items() if name in KEPT and value},
     )
 
 

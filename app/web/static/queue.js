@@ -1,4 +1,4 @@
-// The reviewers' queue by keyboard: j and k move, x ticks, o or Enter opens.
+// The reviewers' queue by keyboard: j and k move, x ticks, o or Enter opens, r and w lead to a decision, ? tells all.
 const queue = document.querySelector("[data-queue]");
 
 if (queue) {
@@ -22,6 +22,18 @@ if (queue) {
     rows[at].scrollIntoView({ block: "nearest" });
   };
 
+  // A key alone decides nothing: it ticks the row at hand and leads to the button, or to the reason it needs.
+  const decide = (action) => {
+    if (!bulk) return;
+    const tick = rows[at] && tickOf(rows[at]);
+    if (!queue.querySelector('input[name="chosen"]:checked') && tick) tick.checked = true;
+    recount();
+    if (bulk.hidden) return;
+    const reason = bulk.querySelector(`select[name="reason_${action}"]`);
+    const button = bulk.querySelector(`button[value="${action}"]`);
+    (reason?.value ? button : reason)?.focus();
+  };
+
   document.addEventListener("keydown", (event) => {
     if (event.target.closest("input:not([type=checkbox]), select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "j") move(at + 1);
@@ -30,7 +42,9 @@ if (queue) {
       const tick = tickOf(rows[at]);
       if (tick) tick.checked = !tick.checked;
       recount();
-    } else if ((event.key === "o" || (event.key === "Enter" && event.target === document.body)) && rows[at]) {
+    } else if (event.key === "r") decide("release");
+    else if (event.key === "w") decide("withhold");
+    else if ((event.key === "o" || (event.key === "Enter" && event.target === document.body)) && rows[at]) {
       rows[at].querySelector("[data-open]").click();
     } else return;
     event.preventDefault();
@@ -42,3 +56,12 @@ if (queue) {
   queue.addEventListener("change", recount);
   recount();
 }
+
+// The help stands outside of the list: an empty queue has it, too.
+const help = document.querySelector("[data-keys-help]");
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "?" || !help || help.open || event.target.closest("input:not([type=checkbox]), select, textarea")) return;
+  event.preventDefault();
+  help.showModal();
+});
