@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from flask import Blueprint, Flask, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -23,17 +24,32 @@ from app.web.paging import page_of
 from app.web.texts import _, ngettext
 
 blueprint = Blueprint("notifications", __name__)
-# Where a notification leads: by the kind of its record the page, its parameter, and the permission it needs.
-PLACES: Mapping[str, tuple[tuple[str, str, Permission], ...]] = {
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page that a notification leads to: who may go there, its parameter for the record, and one from the message."""
+
+    endpoint: str
+    parameter: str
+    permission: Permission
+    further: str | None = None
+
+
+# By the kind of the record: the first page that the reader may open.
+PLACES: Mapping[str, tuple[Place, ...]] = {
     "proposal": (
-        ("proposals.show", "proposal_id", Permission.PROPOSAL_READ),
-        ("review.show", "proposal_id", Permission.REVIEW_READ),
+        Place("proposals.show", "proposal_id", Permission.PROPOSAL_READ),
+        Place("review.show", "proposal_id", Permission.REVIEW_READ),
     ),
-    "contract": (("contracts.show", "contract_id", Permission.CONTRACT_READ),),
-    "invoice": (("settlement.show", "invoice_id", Permission.CONTRACT_READ),),
-    "statement": (("settlement.statement", "statement_id", Permission.CONTRACT_READ),),
-    "run": (("runs.show", "run_id", Permission.RUN_READ),),
-    "webhook": (("webhooks.show", "endpoint_id", Permission.WEBHOOK_MANAGE),),
+    "contract": (Place("contracts.show", "contract_id", Permission.CONTRACT_READ),),
+    "amendment": (Place("amendments.show", "amendment_id", Permission.CONTRACT_READ, "contract_id"),),
+    "call_off": (Place("call_offs.show", "call_off_id", Permission.CONTRACT_READ),),
+    "claim": (Place("claims.show", "claim_id", Permission.CONTRACT_READ),),
+    "invoice": (Place("settlement.show", "invoice_id", Permission.CONTRACT_READ),),
+    "statement": (Place("settlement.statement", "statement_id", Permission.CONTRACT_READ),),
+    "run": (Place("runs.show", "run_id", Permission.RUN_READ),),
+    "webhook": (Place("webhooks.show", "endpoint_id", Permission.WEBHOOK_MANAGE),),
 }
 GROUPS: Mapping[str, LazyString] = {
     "run": lazy_gettext("Runs"),
@@ -92,7 +108,7 @@ def listing() -> ResponseReturnValue:
 def open_one(notification_id: uuid.UUID) -> ResponseReturnValue:
     """Note that it was read, and go to what it is about."""
     found = notifications.mark_read(session(), principal=principal(), notification_id=notification_id, now=clock())
-    return redirect(_place(found.message, principal()) or url_for("notifications.listing", show="all"), 303)
+    return redirect(place_of(found.message, principal()) or url_for("notifications.listing", show="all"), 303)
 
 
 @blueprint.post("/notifications/read")
@@ -152,8 +168,12 @@ def mails() -> ResponseReturnValue:
     return render_template("mails.html", page=page, state=state, states=list(MailState))
 
 
-def _place(message: Outbox, who: Principal) -> str | None:
-    for endpoint, parameter, permission in PLACES.get(message.about_kind, ()):
-        if who.may(permission):
-            return url_for(endpoint, **{parameter: message.about_id})
+def place_of(message: Outbox, who: Principal) -> str | None:
+    """The address that a message leads its reader to; None where he may open none."""
+    for place in PLACES.get(message.about_kind, ()):
+        if who.may(place.permission):
+            found = {place.parameter: message.about_id}
+            if place.further is not None:
+                found[place.further] = message.payload[place.further]
+            return url_for(place.endpoint, **found)
     return None

@@ -279,7 +279,7 @@ def test_a_mail_url() -> None:
 
 
 def test_every_state_that_parties_see_has_a_topic() -> None:
-    hidden = {"proposal.proposed", "proposal.under_review", "amendment.draft", "claim.draft"}
+    hidden = {"proposal.proposed", "proposal.under_review", "proposal.withheld", "amendment.draft", "claim.draft"}
     states = {f"{subject}.{state}" for subject in Subject for state in state_names(subject)}
     assert states - hidden <= TOPICS.keys()
 
