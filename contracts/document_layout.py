@@ -169,7 +169,10 @@ def _title(terms: Terms, occasion: Occasion, terms_hash: str) -> list[Any]:
 
 
 def _section(number: int, section: Section) -> list[Any]:
-    """Heading and parts; the heading stays with the first part, a short table with what stands before it."""
+    """Heading and parts; the heading stays with the first part, a short table with what stands before it.
+
+    A clause goes to the next page rather than being cut, unless it is longer than one.
+    """
     heading = _side_by_side(
         Text(f"第{number}条　{section.title.zh}", f"{number}.  {section.title.en}"), HEADING_ZH, HEADING_EN
     )
@@ -189,7 +192,7 @@ def _section(number: int, section: Section) -> list[Any]:
             groups[-1] += flowables
         else:
             groups.append(flowables)
-    return [group[0] if len(group) == 1 else KeepTogether(group) for group in groups]
+    return [KeepTogether(group) for group in groups]
 
 
 def _side_by_side(text: Text, zh: Any, en: Any) -> Any:
