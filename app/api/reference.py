@@ -20,7 +20,8 @@ from app.api import reference_schemas as schemas
 from app.api.conventions import ApiBlueprint
 from app.api.paging import Page, PageArguments, page, page_of
 from app.api.refusals import refuses
-from app.auth import requires
+from app.auth import principal, requires
+from app.clock import clock
 from app.db import Model, session
 from app.models import (
     Attribute,
@@ -34,7 +35,7 @@ from app.models import (
     Product,
     Region,
 )
-from app.operations.reference_data import RowResult, one, put, put_each, visible
+from app.operations.reference_data import Author, RowResult, one, put, put_each, visible
 from app.permissions import Permission
 
 MOST_ROWS = 5000
@@ -183,7 +184,7 @@ def _add_one(blueprint: ApiBlueprint, subject: Subject, title: str, path: str) -
     @refuses(blueprint, 409, 422)
     @blueprint.response(200, subject.schema)
     def put_row(values: Row, **key: Any) -> Any:
-        row, _ = put(session(), subject.model, key=_typed(subject, key), values=values)
+        row, _ = put(session(), subject.model, key=_typed(subject, key), values=values, author=_author())
         return row
 
 
@@ -220,11 +221,17 @@ def _put_bulk(subject: Subject, rows: list[tuple[int, Any]], *, partial: bool) -
             messages = error.messages if isinstance(error.messages, dict) else {"": error.messages}
             results.append(RowResult(number, faults={str(name): _texts(found) for name, found in messages.items()}))
     with session().begin_nested() as savepoint:
-        results += put_each(session(), subject.model, key=subject.key, rows=good)
+        results += put_each(session(), subject.model, key=subject.key, rows=good, author=_author())
         written = partial or not any(result.faults for result in results)
         if not written:
             savepoint.rollback()
     return {"written": written, "rows": [_shown(result) for result in sorted(results, key=lambda found: found.row)]}
+
+
+def _author() -> Author | None:
+    """The person who puts; a key is trusted with no facts of reference."""
+    found = principal().user_id
+    return None if found is None else Author(user_id=found, at=clock())
 
 
 def _texts(messages: Any) -> list[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -12,9 +15,11 @@ from sqlalchemy.orm import Session
 
 from app.db import Model
 from app.errors import NotFound
+from app.models import ReferenceChange
 
 RowT = TypeVar("RowT", bound=Model)
 Values = Mapping[str, Any]
+MOST_CHANGES = 50
 
 
 class Outcome(StrEnum):
@@ -46,12 +51,23 @@ class RowResult:
     faults: dict[str, list[str]] = field(default_factory=dict)
 
 
-def put(session: Session, model: type[RowT], *, key: Values, values: Values) -> tuple[RowT, Outcome]:
-    """Make the row with this key have these values.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """The person who edits facts by hand, and when: what he makes and changes is kept in the trail."""
+
+    user_id: uuid.UUID
+    at: dt.datetime
+
+
+def put(
+    session: Session, model: type[RowT], *, key: Values, values: Values, author: Author | None = None
+) -> tuple[RowT, Outcome]:
+    """Make the row with this key have these values. With an author the change is kept in the trail.
 
     :raises sqlalchemy.exc.IntegrityError: it names something that does not exist, or breaks a rule of the table.
     """
     found = session.scalar(sa.select(model).filter_by(**key))
+    before = None if found is None else shown(found)
     if found is None:
         found = model(**key, **values)
         session.add(found)
@@ -60,7 +76,41 @@ def put(session: Session, model: type[RowT], *, key: Values, values: Values) -> 
         outcome = _change(found, values)
     if outcome is not Outcome.UNCHANGED:
         session.flush()
+        if author is not None:
+            session.add(
+                ReferenceChange(
+                    at=author.at,
+                    user_id=author.user_id,
+                    table_name=model.__tablename__,
+                    row_key=row_key(key.values()),
+                    before=before,
+                    after=shown(found),
+                )
+            )
     return found, outcome
+
+
+def row_key(values: Iterable[object]) -> str:
+    """What tells a row of reference from others, as the trail names it."""
+    return "/".join("" if value is None else str(value) for value in values)
+
+
+def shown(row: Model) -> dict[str, str | None]:
+    """The columns of a row as text; decimals without idle zeros."""
+    found = {}
+    for column in row.__table__.columns:
+        value = getattr(row, column.key)
+        text = f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+        found[column.key] = None if value is None else text
+    return found
+
+
+def changes_of(session: Session, *, model: type[Model], key: Iterable[object]) -> Sequence[ReferenceChange]:
+    """What people made and changed of one row, the newest first."""
+    query = sa.select(ReferenceChange).where(
+        ReferenceChange.table_name == model.__tablename__, ReferenceChange.row_key == row_key(key)
+    )
+    return session.scalars(query.order_by(ReferenceChange.id.desc()).limit(MOST_CHANGES)).all()
 
 
 def put_all(session: Session, model: type[RowT], *, key: Sequence[str], rows: Iterable[Values]) -> Counts:
@@ -83,7 +133,12 @@ def put_all(session: Session, model: type[RowT], *, key: Sequence[str], rows: It
 
 
 def put_each(
-    session: Session, model: type[RowT], *, key: Sequence[str], rows: Iterable[tuple[int, Values]]
+    session: Session,
+    model: type[RowT],
+    *,
+    key: Sequence[str],
+    rows: Iterable[tuple[int, Values]],
+    author: Author | None = None,
 ) -> list[RowResult]:
     """Put numbered rows one by one, each undone alone if the database refuses it; one result per row, in order."""
     results = []
@@ -93,7 +148,7 @@ def put_each(
         rest = {name: value for name, value in values.items() if name not in identity}
         try:
             with session.begin_nested():
-                _, result.outcome = put(session, model, key=identity, values=rest)
+                _, result.outcome = put(session, model, key=identity, values=rest, author=author)
         except sa.exc.IntegrityError as error:
             constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
             result.faults = {"": [f"breaks the rule {constraint} of the data"]}

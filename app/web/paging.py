@@ -25,6 +25,7 @@ READERS: Mapping[type, Callable[[str], Any]] = {
     Decimal: Decimal,
     uuid.UUID: uuid.UUID,
     dt.datetime: dt.datetime.fromisoformat,
+    dt.date: dt.date.fromisoformat,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
@@ -10,8 +11,22 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from app.models import Event, ForwardPrice, Round, RoundKind, RoundState, User, WindowRule
+from app.models import (
+    Certificate,
+    Event,
+    Firm,
+    FirmRole,
+    ForwardPrice,
+    ReferenceChange,
+    Region,
+    Round,
+    RoundKind,
+    RoundState,
+    User,
+    WindowRule,
+)
 from app.transaction import Application
+from app.web.reference_form import SUBJECTS
 from tests import factories as make
 
 As = Callable[[User], FlaskClient]
@@ -190,3 +205,127 @@ def test_the_forward_curve_is_entered_and_stays_once_the_round_is_closed(staff: 
     session.flush()
     assert staff.post(page, data={f"{index.code}/{first}": "1"}).status_code == 422
     assert session.scalars(sa.select(ForwardPrice)).all() == []
+
+
+def test_facts_are_entered_changed_and_their_history_told(client_as: As, session: Session) -> None:
+    senior = make.SeniorStaffFactory(name="Senior Wu")
+    browser = client_as(senior)
+    made_ = browser.post(
+        "/console/reference/regions/new",
+        data={
+            "code": "qinghai",
+            "name_zh": "青海",
+            "name_en": "Qinghai",
+            "country": "CN",
+            "lat": "36.6",
+            "lon": "101.78",
+        },
+    )
+    assert made_.location == "/console/reference/regions/row?code=qinghai"
+    region = session.get_one(Region, "qinghai")
+    assert (region.lat, region.lon) == (Decimal("36.6"), Decimal("101.78"))
+    changed = {"name_zh": "青海", "name_en": "Tsinghai", "country": "CN", "lat": "36.6", "lon": "101.78"}
+    browser.post(made_.location, data=changed)
+    browser.post(made_.location, data=changed)  # the same again is no change
+    page = browser.get(made_.location).text
+    assert "Qinghai → Tsinghai" in page
+    assert page.count("Senior Wu") >= 2
+    assert session.scalar(sa.select(sa.func.count()).select_from(ReferenceChange)) == 2
+    assert "Tsinghai" in browser.get("/console/reference/regions?q=tsing").text
+    assert "Nothing fits" in browser.get("/console/reference/regions?q=100%").text
+    again = browser.post("/console/reference/regions/new", data=changed | {"code": "qinghai"})
+    assert (again.status_code, "This is there already" in again.text) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("subject", "values", "field"),
+    [
+        ("regions", {"code": "a b"}, "code"),
+        ("regions", {"lat": "north"}, "lat"),
+        ("regions", {"lat": "1234"}, "lat"),
+        ("regions", {"country": "China"}, "country"),
+        ("regions", {"name_zh": ""}, "name_zh"),
+        ("products", {"tier": "cellar"}, "tier"),
+        ("products", {"lot": "0.1234567"}, "lot"),
+    ],
+)
+def test_what_is_wrong_with_a_fact_stands_beside_its_field(
+    client_as: As, session: Session, subject: str, values: dict[str, str], field: str
+) -> None:
+    region = {"code": "x", "name_zh": "某", "name_en": "X", "country": "CN", "lat": "1", "lon": "1"}
+    product = {"code": "x", "name_zh": "某", "name_en": "X", "tier": "cell", "unit": "t", "lot": "1"}
+    good = region if subject == "regions" else product
+    answer = client_as(make.SeniorStaffFactory()).post(f"/console/reference/{subject}/new", data=good | values)
+    assert answer.status_code == 422
+    assert f'id="error-{field}"' in answer.text
+
+
+def test_the_database_speaks_last_on_facts(client_as: As, session: Session) -> None:
+    browser = client_as(make.SeniorStaffFactory())
+    region = {"code": "x", "name_zh": "某", "name_en": "X", "country": "CN", "lat": "95", "lon": "1"}
+    answer = browser.post("/console/reference/regions/new", data=region)
+    assert (answer.status_code, "ck_region_lat" in answer.text) == (422, True)
+    offer = make.OfferFactory()
+    product = offer.grade.product
+    values = {"name_zh": "某", "name_en": "X", "tier": product.tier.value, "unit": product.unit.value, "lot": "7"}
+    frozen = browser.post(f"/console/reference/products/row?code={product.code}", data=values)
+    assert (frozen.status_code, "product_lot_frozen" in frozen.text) == (422, True)
+    assert session.scalar(sa.select(sa.func.count()).select_from(ReferenceChange)) == 0
+
+
+def test_every_subject_is_listed_and_shown_and_only_those_who_keep_it_change_it(
+    client_as: As, session: Session
+) -> None:
+    price, line = make.IndexPriceFactory(), make.BillOfMaterialsFactory()
+    make.FreightFactory(), make.GradeFactory(), make.AttributeFactory(), make.CertificateKindFactory()
+    staff, senior = client_as(make.StaffFactory()), client_as(make.SeniorStaffFactory())
+    for subject in SUBJECTS:
+        page = senior.get(f"/console/reference/{subject.name}").text
+        links = re.findall(rf'href="(/console/reference/{subject.name}/row[^"]*)"', page)
+        assert links or subject.name == "grade-specifications", subject.name
+        for link in links[:1]:
+            shown = senior.get(link.replace("&amp;", "&"))
+            assert shown.status_code == 200, link
+            assert ('method="post"' in shown.text.partition("<main")[2]) is subject.editable, subject.name
+            assert 'name="csrf_token"' not in staff.get(link.replace("&amp;", "&")).text.partition("<main")[2]
+    assert staff.post("/console/reference/regions/new", data={}).status_code == 403
+    assert senior.post("/console/reference/index-prices/new", data={}).status_code == 404
+    bill = f"/console/reference/bills-of-materials/row?output_product_code={line.output_product_code}"
+    assert senior.get(f"{bill}&input_product_code={line.input_product_code}").status_code == 200
+    assert (
+        senior.get(f"/console/reference/index-prices/row?index_code={price.index_code}&date=never").status_code == 404
+    )
+
+
+def test_firms_sites_and_certificates_are_kept(client_as: As, session: Session) -> None:
+    browser = client_as(make.SeniorStaffFactory())
+    kind, region = make.CertificateKindFactory(), make.RegionFactory()
+    new = {"name_zh": "新锂", "name_en": "New Lithium", "country": "DE", "registration_number": "HRB 7", "active": "1"}
+    refused = browser.post("/console/firms/new", data=new)
+    assert (refused.status_code, 'id="error-roles"' in refused.text) == (422, True)
+    wrong = browser.post("/console/firms/new", data=new | {"roles/miner": "1", "credit_code": "91440300X"})
+    assert 'id="error-credit_code"' in wrong.text
+    made_ = browser.post("/console/firms/new", data=new | {f"roles/{next(iter(FirmRole))}": "1"})
+    firm = session.scalars(sa.select(Firm).where(Firm.name_en == "New Lithium")).one()
+    assert made_.location == f"/console/firms/{firm.id}"
+    site = {"code": "north", "name_zh": "北厂", "name_en": "North", "region_code": region.code, "active": "1"}
+    assert (
+        'id="error-site/region_code"' in browser.post(f"{made_.location}/sites", data=site | {"region_code": "z"}).text
+    )
+    assert browser.post(f"{made_.location}/sites", data=site).status_code == 303
+    paper = {"kind_code": kind.code, "number": "C-1", "valid_from": "2026-01-01", "valid_to": "2027-01-01"}
+    late = browser.post(f"{made_.location}/certificates", data=paper | {"valid_to": "2025-01-01"})
+    assert 'id="error-certificate/valid_to"' in late.text
+    assert browser.post(f"{made_.location}/certificates", data=paper).status_code == 303
+    found = session.scalars(sa.select(Certificate)).one()
+    browser.post(f"/console/firms/certificates/{found.id}/suspend")
+    browser.post(f"/console/firms/certificates/{found.id}/prolong", data={"valid_to": "2028-06-30"})
+    session.refresh(found)
+    assert (found.suspended, found.valid_to.isoformat()) == (True, "2028-06-30")
+    page = browser.get(made_.location).text
+    assert all(text in page for text in ("North", "C-1", "suspended"))
+    assert "New Lithium" in browser.get("/console/firms?q=new lith").text
+    browser.post(f"{made_.location}/edit", data=new | {f"roles/{next(iter(FirmRole))}": "1", "active": ""})
+    session.refresh(firm)
+    assert not firm.active
+    assert client_as(make.StaffFactory()).get("/console/firms").status_code == 403
