@@ -19,7 +19,8 @@ import numpy as np
 
 from .block_holding import Holder
 from .block_program import BlockProgram, Chosen
-from .block_search import SAME, Kept, LeftOut, Rest, union
+from .block_rest import Kept, LeftOut, union
+from .block_search import SAME, Search
 from .block_terms import BlockTerms, Breach, Trade
 from .clearing import Cleared
 from .engine import Point
@@ -58,7 +59,7 @@ class Choice:
     def __init__(self, start: Cleared, terms: BlockTerms, limits: SearchLimits) -> None:
         self.start, self.terms, self.limits = start, terms, limits
         self.until = time.monotonic() + limits.seconds
-        self.rest = Rest(start, terms)
+        self.rest = Search(start, terms)
         self.idle = LeftOut(parties=frozenset(np.flatnonzero(terms.idle).tolist()))
         self.possible, cut = self.rest.possible(self.idle, start.point.duals, limits.candidates)
         self.kept = self._ended(self.idle)
