@@ -3,7 +3,8 @@
 The steps are sealed: only those who may see sealed offers get them, and each look is logged once for the run. They name
 no firm. Asks hold ex works and bids delivered, unless the offer says otherwise; they are drawn as they were posted, in
 CNY per unit at the round's rates. A conversion names no price for what it takes or makes: what it traded stands at the
-prices that were locked for it, and what it did not trade stands nowhere.
+prices that were locked for it, and what it did not trade stands nowhere. A price by formula stands at its mean over the
+offer's periods, as it was when the terms were written.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def fill_rates(session: Session, *, principal: Principal, run_id: uuid.UUID) -> 
     return sorted(found.values(), key=lambda one: (one.product.tier.value, one.product.code, order[one.kind]))
 
 
-def _posted(of_run: sa.Select[tuple[str, OfferKind]]) -> sa.Select[tuple[str, OfferKind, str, Decimal]]:
+def _posted(of_run: sa.Select[str, OfferKind]) -> sa.Select[str, OfferKind, str, Decimal]:
     seen = sa.and_(OfferRevision.offer_id == Offer.id, OfferRevision.revision == RunResult.offer_revision)
     line = sa.func.jsonb_array_elements(OfferRevision.terms["periods"]).table_valued("value").alias("line")
     value = sa.type_coerce(line.c.value, OfferRevision.terms.type)
@@ -95,7 +95,7 @@ def _posted(of_run: sa.Select[tuple[str, OfferKind]]) -> sa.Select[tuple[str, Of
     )
 
 
-def _filled(of_run: sa.Select[tuple[str, OfferKind]]) -> sa.Select[tuple[str, OfferKind, int, int]]:
+def _filled(of_run: sa.Select[str, OfferKind]) -> sa.Select[str, OfferKind, int, int]:
     lots = (
         sa.func.unnest(RunResult.filled)
         .table_valued(sa.column("lots", sa.BigInteger), with_ordinality="at", name="filling")

@@ -76,9 +76,9 @@ def region_lanes(session: Session, *, principal: Principal, run_id: uuid.UUID, p
             origin=regions[origin],
             destination=regions[destination],
             contracts=contracts,
-            units=moved_units,
+            units=Decimal(moved_units),
             value=value,
-            freight=freight.quantize(PRICE_STEP),
+            freight=Decimal(freight).quantize(PRICE_STEP),
         )
         for origin, destination, contracts, moved_units, value, freight in rows
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -225,9 +226,8 @@ def history_drawing(found: PriceHistory) -> HistoryDrawing:
         )
         for run in found.runs
     ]
-    shown = sorted({*days[:1], *days[:: max(1, len(days) // 5)], max(days)})
     return HistoryDrawing(
-        x_ticks=_apart([Tick(x.place(one.toordinal()), day(one)) for one in shown]),
+        x_ticks=[Tick(x.place(one.toordinal()), day(one)) for one in months_between(min(days), max(days))],
         y_ticks=y.ticks(lambda value: number(value, 2)),
         index=_line(places),
         runs=_line([(dot.x, dot.y) for dot in dots]),
@@ -239,13 +239,13 @@ def _line(places: Sequence[tuple[float, float]]) -> str:
     return "".join(f"{'L' if at else 'M'}{x} {y}" for at, (x, y) in enumerate(places))
 
 
-def _apart(ticks: Sequence[Tick], least: float = 110.0) -> list[Tick]:
-    """Only ticks whose texts do not run into each other; the last one stays."""
-    kept: list[Tick] = []
-    for tick in reversed(ticks):
-        if not kept or kept[-1].at - tick.at >= least:
-            kept.append(tick)
-    return kept[::-1]
+def months_between(first: dt.date, last: dt.date, most: int = 6) -> list[dt.date]:
+    """First days of months from `first` to `last`, every so many months that they are `most` at most; `last` itself
+    where no month begins between them."""
+    begin, end = first.year * 12 + first.month - 1 + (first.day > 1), last.year * 12 + last.month - 1
+    step = next(one for one in (1, 2, 3, 6, *range(12, 1200, 12)) if (end - begin) // one < most)
+    found = [dt.date(at // 12, at % 12 + 1, 1) for at in range(-(-begin // step) * step, end + 1, step)]
+    return found or [last]
 
 
 def product_choices(products: Mapping[str, Product]) -> list[tuple[str, str]]:

@@ -48,7 +48,7 @@ from app.operations.waiting import What, Who
 from app.permissions import Permission
 from app.web.formats import in_words
 from contracts.reasons import REASONS
-from contracts.state import MOVE_TEXTS, STATES, Subject
+from contracts.state import MOVE_TEXTS, STATES, TRANSITIONS, Subject
 from matching.lanes import Requirement
 
 TABLES: Mapping[str, Mapping[str, LazyString]] = {
@@ -398,6 +398,8 @@ TONES: Mapping[str, str] = {
     "upheld": "good",
 }
 _SUBJECTS = {subject.value: subject for subject in Subject}
+# Which list the reasons of an event come from.
+GROUPS_OF: Mapping[str, str] = {row.event: row.reasons.value for row in TRANSITIONS if row.reasons is not None}
 
 
 def label_of(table: str, code: str) -> str:
@@ -425,12 +427,16 @@ def options(table: str, codes: list[StrEnum] | None = None) -> list[tuple[str, s
     return [(code, label_of(table, code)) for code in (codes or TABLES[table])]
 
 
-def reason_text(code: str | None) -> str:
-    """What a reason code of any group says; empty without one."""
+def reason_text(code: str | None, given_for: str = "") -> str:
+    """What a reason code says; empty without one. `given_for` is the event it was given for, or its group.
+
+    The same code may say another thing in another group; without a group that has it, the first that has it counts.
+    """
     if not code:
         return ""
-    for group in REASONS.values():
-        for reason in group:
+    own = GROUPS_OF.get(given_for) or given_for
+    for group in sorted(REASONS, key=lambda group: group != own):
+        for reason in REASONS[group]:
             if reason.code == code:
                 return in_words(reason.text.zh, reason.text.en)
     return code

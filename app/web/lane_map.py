@@ -26,11 +26,11 @@ from app.web.curves import chosen_product, products_of
 from app.web.formats import named, quantity
 
 blueprint = Blueprint("lane_map", __name__, url_prefix="/console")
-HEIGHT = 580.0
 WEST, EAST, SOUTH, NORTH = 73.0, 136.5, 17.0, 54.5  # degrees that the frame may hold
-LEFT, RIGHT, TOP, BOTTOM = 130.0, 770.0, 30.0, 500.0
-EDGES = {"west": 56.0, "east": 842.0, "south": 552.0}
+LEFT, RIGHT, TOP = 130.0, 770.0, 44.0
+WEST_EDGE, EAST_EDGE = 56.0, 842.0
 LEAST_DEGREES = 12.0
+LOWEST, HIGHEST = 260.0, 460.0  # heights of the frame
 MOST_LINES = 60
 WIDEST = 16.0
 BEND = 0.16  # of the length of a line, so that there and back are two
@@ -63,7 +63,7 @@ class MapDrawing:
 
     places: Sequence[Place]
     lines: Sequence[Line]
-    height: float
+    frame: float
 
 
 @blueprint.get("/runs/<uuid:run_id>/lanes")
@@ -92,7 +92,7 @@ def drawing_of(lanes: Sequence[RegionLane], product: Product) -> MapDrawing:
     """The drawing of the widest lanes, at most 60, with every region that has one."""
     shown = lanes[:MOST_LINES]
     regions = {one.code: one for lane in shown for one in (lane.origin, lane.destination)}
-    points = places_of(list(regions.values()))
+    points, height = places_of(list(regions.values()))
     within = {lane.origin.code: lane.units for lane in shown if lane.origin.code == lane.destination.code}
     widest = max(lane.units for lane in shown)
     radius = {code: round(4.5 + 12 * math.sqrt(float(within.get(code, Decimal(0)) / widest)), 1) for code in regions}
@@ -111,47 +111,45 @@ def drawing_of(lanes: Sequence[RegionLane], product: Product) -> MapDrawing:
         )
         for code, (x, y) in sorted(points.items())
     ]
-    return MapDrawing(places=places, lines=lines, height=HEIGHT)
+    return MapDrawing(places=places, lines=lines, frame=round(height, 1))
 
 
-def places_of(regions: Sequence[Region]) -> Mapping[str, tuple[float, float]]:
-    """Where regions stand: inside the frame by their degrees, outside in order along the nearest edge."""
-    found: dict[str, tuple[float, float]] = {}
+def places_of(regions: Sequence[Region]) -> tuple[Mapping[str, tuple[float, float]], float]:
+    """Where regions stand, and how high the frame is: inside by their degrees, outside in order along an edge."""
     beyond: dict[str, list[Region]] = defaultdict(list)
-    inside = [one for one in regions if _edge_of(one) is None]
     for one in regions:
-        if (edge := _edge_of(one)) is not None:
-            beyond[edge].append(one)
-    if inside:
-        found |= _inside(inside)
+        beyond[_edge_of(one) or "inside"].append(one)
+    found, height = _inside(beyond.pop("inside", []))
     for edge, group in beyond.items():
         level = edge == "south"
         group.sort(key=lambda one: (float(one.lon) if level else -float(one.lat), one.code))
-        begin, length = (LEFT, RIGHT - LEFT) if level else (TOP, BOTTOM - TOP)
+        begin, length = (LEFT, RIGHT - LEFT) if level else (TOP, height)
         for at, one in enumerate(group):
             along = round(begin + length * (at + 0.5) / len(group), 1)
-            found[one.code] = (along, EDGES[edge]) if level else (EDGES[edge], along)
-    return found
+            edges = {"west": (WEST_EDGE, along), "east": (EAST_EDGE, along), "south": (along, TOP + height + 52)}
+            found[one.code] = edges[edge]
+    return found, height
 
 
-def _inside(regions: Sequence[Region]) -> dict[str, tuple[float, float]]:
-    """Places by degrees, as large as the frame allows, in its middle."""
+def _inside(regions: Sequence[Region]) -> tuple[dict[str, tuple[float, float]], float]:
+    """Places by degrees, as large as the frame allows, in its middle; and the height that takes."""
+    if not regions:
+        return {}, LOWEST
     east = [float(one.lon) for one in regions]
     north = [float(one.lat) for one in regions]
     lon, lat = (min(east) + max(east)) / 2, (min(north) + max(north)) / 2
     shrink = math.cos(math.radians(lat))  # a degree of longitude is that much shorter
-    scale = min(
-        (RIGHT - LEFT - 60) / max((max(east) - min(east)) * shrink, LEAST_DEGREES),
-        (BOTTOM - TOP - 40) / max(max(north) - min(north), LEAST_DEGREES),
-    )
-    middle_x, middle_y = (LEFT + RIGHT) / 2, (TOP + BOTTOM) / 2
+    across, up = (max(east) - min(east)) * shrink, max(north) - min(north)
+    scale = min((RIGHT - LEFT - 60) / max(across, LEAST_DEGREES), (HIGHEST - 60) / max(up, LEAST_DEGREES))
+    height = max(LOWEST, up * scale + 60)
+    middle_x, middle_y = (LEFT + RIGHT) / 2, TOP + height / 2
     return {
         one.code: (
             round(middle_x + (float(one.lon) - lon) * shrink * scale, 1),
             round(middle_y - (float(one.lat) - lat) * scale, 1),
         )
         for one in regions
-    }
+    }, height
 
 
 def _edge_of(region: Region) -> str | None:
