@@ -24,7 +24,7 @@ from .block_search import SAME, Search
 from .block_terms import BlockTerms, Breach, Trade
 from .clearing import Cleared
 from .engine import Point
-from .pricing import TIE, Values
+from .pricing import TIE, Duals, Values
 from .sides import Bools
 
 
@@ -161,6 +161,14 @@ class Choice:
     def leave_out(self, broken: Sequence[Breach], trade: Trade) -> None:
         """Go on without what whole lots broke."""
         self.kept = self._ended(self.kept.left_out | self.rest.furthest(broken, trade))
+
+    def regrets(self, prices: Duals) -> bool:
+        """Go on without raised contracts whose buyers would pay more than their bids at these prices, which are not
+        those of the search; were there any?"""
+        losing = self.rest.losing(self.kept.raised, prices)
+        if losing:
+            self.kept = self._ended(self.kept.left_out | LeftOut(candidates=losing), self.kept.raised - losing)
+        return bool(losing)
 
     def cleared(self) -> Cleared:
         """The answer as a clearing of the divisible rest. What is left out but would gain nothing at its shadow

@@ -20,10 +20,11 @@ from .block_holding import held
 from .block_rest import SHUT, Kept, LeftOut, Rest
 from .block_terms import Breach, Term, Trade, breaches
 from .engine import Face, Point, SolverFailed
-from .pricing import TIE, Values, best_candidates
+from .pricing import Candidates, Duals, Values, best_candidates
 from .sides import Floats, Ints
 
 SAME = 1e-9  # a welfare better by less than this, relative, is the same
+LOSS = 1e-7  # of the typical price: less is not even a step of the locked price
 AT_ONCE = 0.25  # part of the broken terms of a product that one round leaves out
 DECIDED = 0.5  # part of the contracts below their minimum that one round raises or drops
 HALF_WAY = 0.5  # share of its minimum from which a contract is raised
@@ -69,7 +70,7 @@ class Search(Rest):
             if self._price_out(point, left_out):
                 continue
             raised &= frozenset(self.keys(self.program.candidates)[self.allowed(left_out)].tolist())
-            losing = self.losing(raised, point.duals)
+            losing = self.losing(raised, self.program.duals(point.duals))
             if not losing:
                 return Kept(left_out=left_out, raised=raised, point=point)
             left_out, raised = left_out | LeftOut(candidates=losing), raised - losing
@@ -139,15 +140,18 @@ class Search(Rest):
                 return int(self.keys(program.candidates)[k])
         return None
 
-    def losing(self, raised: frozenset[int], rows: Floats) -> frozenset[int]:
-        """Of raised candidates those whose buyer would pay more than its bid at row duals."""
-        program, keys = self.program, self.keys(self.program.candidates)
-        at = np.flatnonzero(np.isin(keys, list(raised)))
-        sells, buys = (len(side) * len(program.segments) for side in (self.market.sellers, self.market.buyers))
-        paid = rows.copy()
-        paid[sells : sells + buys] = 0.0  # what is left when the seller's price and the rents are paid
-        gain = program.margin[at] - program.engine.matrix[:, program.fixed + at].T @ paid
-        return frozenset(keys[at[gain < -TIE]].tolist())
+    def losing(self, raised: frozenset[int], duals: Duals) -> frozenset[int]:
+        """Of raised candidates those whose buyer would pay more than its bid at shadow prices; the rents of limits
+        are the buyer's own."""
+        candidates = self.raised_lots(raised).candidates
+        sellers = replace(duals, buyer=np.zeros_like(duals.buyer), family=np.zeros_like(duals.family))
+        values = Values(self.market, self.lanes, sellers)
+        found: set[int] = set()
+        for window in np.unique(candidates.window).tolist():
+            lane = candidates.lane[candidates.window == window]
+            lost = lane[values.reduced(lane, window) < -LOSS]
+            found |= set(self.keys(Candidates(lane=lost, window=np.full_like(lost, window))).tolist())
+        return frozenset(found)
 
     def _price_out(self, point: Point, left_out: LeftOut) -> int:
         """Add candidates of open lanes that would gain; how many there were."""

@@ -186,6 +186,8 @@ def _contracted(start: Cleared, limits: SearchLimits, clock: _Clock) -> tuple[Pr
         cleared, hold = choice.cleared(), choice.holder
         prices = price_range(cleared)
         clock.finished("prices")
+        if choice.regrets(prices.middle):
+            continue
         program, rates = settle(cleared, prices.middle, hold)
         clock.finished("fairness")
         lots, trade = lots_of_blocks(program, rates, terms, hold)
