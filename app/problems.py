@@ -18,7 +18,8 @@ from sqlalchemy import orm
 from werkzeug.exceptions import HTTPException, Unauthorized
 
 from app.auth import is_api
-from app.errors import Conflict, Forbidden, NotFound, Refused
+from app.errors import Conflict, Forbidden, NotFound, Refused, Told
+from app.languages import current_language
 from app.logs import log, request_id
 from market.errors import BadInput, InvalidValue, MarketError
 
@@ -149,6 +150,11 @@ def _domain_error(error: Exception) -> ResponseReturnValue:
             for fault in error.faults
         ]
     detail = None if isinstance(error, orm.exc.StaleDataError) else str(error)
+    if isinstance(error, Told):
+        if not is_api():
+            detail = error.text.in_language(current_language())
+        elif error.text.zh != error.text.en:
+            members["detail_zh"] = error.text.zh
     return _answer(problem, detail=detail, **members)
 
 

@@ -46,9 +46,9 @@ def run_replay(number: str | None) -> None:
         found = replay(reading, contract_id=contract_id)
     for one in found.found:
         for difference in one.differences:
-            click.echo(f"{one.contract} {one.document}: {difference}")
+            click.echo(f"{one.contract} {one.document.en}: {difference.en}")
         for change in one.changed:
-            click.echo(f"{one.contract} {one.document}: {change} (the money of then stands)")
+            click.echo(f"{one.contract} {one.document.en}: {change.en} (the money of then stands)")
     click.echo(f"{found.count} computed again, {sum(bool(one.differences) for one in found.found)} otherwise")
     if not found.same:
         raise click.exceptions.Exit(1)

@@ -13,14 +13,30 @@ from market.errors import InvalidValue, MarketError
 
 from .reasons import REASONS, ReasonGroup, codes_of
 from .transitions import MOVE_TEXTS, RULE_VERSION, TABLES, TRANSITIONS, Transition
-from .vocabulary import STATES, Actor, Guard, State, Subject, Timer
+from .vocabulary import (
+    ACTOR_TEXTS,
+    GUARD_TEXTS,
+    STATES,
+    SUBJECT_TEXTS,
+    TIMER_TEXTS,
+    Actor,
+    Guard,
+    State,
+    Subject,
+    Timer,
+)
+from .wording import Text
 
 __all__ = [
+    "ACTOR_TEXTS",
+    "GUARD_TEXTS",
     "MOVE_TEXTS",
     "REASONS",
     "RULE_VERSION",
     "STATES",
+    "SUBJECT_TEXTS",
     "TABLES",
+    "TIMER_TEXTS",
     "TRANSITIONS",
     "Actor",
     "BundleRefused",
@@ -51,9 +67,9 @@ Name = TypeVar("Name", bound=StrEnum)
 class MoveRefused(MarketError):
     """A move that is not open: not from this state, not to this actor, not with these guards or this reason.
 
-    `open_moves` lists the names of the moves the actor has from this state (guards aside), `missing` the guards that
-    stood in the way (one tuple for each row that would have allowed it), `reason_codes` the codes to choose from when
-    the reason was what lacked.
+    `text` says it in both languages, `open_moves` lists the names of the moves the actor has from this state (guards
+    aside), `missing` the guards that stood in the way (one tuple for each row that would have allowed it),
+    `reason_codes` the codes to choose from when the reason was what lacked.
     """
 
     def __init__(
@@ -63,7 +79,7 @@ class MoveRefused(MarketError):
         state: str | None,
         name: str,
         actor: Actor,
-        why: str,
+        why: Text,
         missing: tuple[tuple[Guard, ...], ...] = (),
         reason_codes: tuple[str, ...] = (),
         rule_version: str = RULE_VERSION,
@@ -71,9 +87,19 @@ class MoveRefused(MarketError):
         self.subject, self.state, self.name, self.actor = subject, state, name, actor
         self.why, self.missing, self.reason_codes = why, missing, reason_codes
         self.open_moves = sorted({row.move for row in moves_from(subject, state, actor, rule_version=rule_version)})
+        self.text = self._told()
+        super().__init__(self.text.en)
+
+    def _told(self) -> Text:
         listed = ", ".join(self.open_moves) or "none"
-        where = f"{subject} in state {state}" if state else f"new {subject}"
-        super().__init__(f"{where}: {name!r} by {actor} refused: {why}; open to {actor}: {listed}")
+        where = f"{self.subject} in state {self.state}" if self.state else f"new {self.subject}"
+        english = f"{where}: {self.name!r} by {self.actor} refused: {self.why.en}; open to {self.actor}: {listed}"
+        subject, actor = SUBJECT_TEXTS[self.subject].zh, ACTOR_TEXTS[self.actor].zh
+        state = next((one.text.zh for one in STATES[self.subject] if one.name == self.state), None)
+        place = f"{subject}（{state}）" if state else f"新建{subject}"
+        move_zh = MOVE_TEXTS[self.name].zh if self.name in MOVE_TEXTS else self.name
+        open_zh = "、".join(MOVE_TEXTS[one].zh for one in self.open_moves) or "无"
+        return Text(f"{place}：{actor}不可“{move_zh}”：{self.why.zh}；{actor}当前可进行：{open_zh}", english)
 
 
 class BundleRefused(MarketError):
@@ -161,7 +187,7 @@ def find_transition(
     met = {_guard(guard) for guard in guards_met}
 
     def refused(
-        why: str, missing: tuple[tuple[Guard, ...], ...] = (), reason_codes: tuple[str, ...] = ()
+        why: Text, missing: tuple[tuple[Guard, ...], ...] = (), reason_codes: tuple[str, ...] = ()
     ) -> MoveRefused:
         return MoveRefused(
             subject=subject,
@@ -176,19 +202,23 @@ def find_transition(
 
     named = [row for row in moves_from(subject, state, rule_version=rule_version) if row.move == name]
     if not named:
-        raise refused("there is no such move from this state")
+        raise refused(Text("此状态下没有这一操作", "there is no such move from this state"))
     rows = [row for row in named if actor in row.actors]
     if not rows:
-        who = ", ".join(sorted({person for row in named for person in row.actors}))
-        raise refused(f"it is for {who}")
+        who = sorted({person for row in named for person in row.actors})
+        listed = "、".join(ACTOR_TEXTS[person].zh for person in who)
+        raise refused(Text(f"须由{listed}进行", f"it is for {', '.join(who)}"))
     missing = tuple(tuple(guard for guard in row.guards if guard not in met) for row in rows)
     if () not in missing:
-        raise refused("not met: " + "; or ".join(map(", ".join, missing)), missing=missing)
+        lacking = "；或".join("、".join(GUARD_TEXTS[guard].zh for guard in guards) for guards in missing)
+        english = "; or ".join(map(", ".join, missing))
+        raise refused(Text(f"条件未满足：{lacking}", f"not met: {english}"), missing=missing)
     row = rows[missing.index(())]
     codes = codes_of(row.reasons) if row.reasons else ()
     if row.reasons and reason not in codes:
         found = "no reason code" if reason is None else f"reason code {reason!r}"
-        raise refused(f"{found}; expected one of {', '.join(codes)}", reason_codes=codes)
+        told = Text(f"须从列表中选择原因：{'、'.join(codes)}", f"{found}; expected one of {', '.join(codes)}")
+        raise refused(told, reason_codes=codes)
     return row
 
 

@@ -44,6 +44,7 @@ class Problem(ma.Schema):
     title = ma.fields.String(required=True)
     status = ma.fields.Integer(required=True)
     detail = ma.fields.String()
+    detail_zh = ma.fields.String(metadata={"description": "The same in Chinese, where it is there"})
     instance = ma.fields.String()
     errors = ma.fields.List(ma.fields.Nested(FieldError))
     open_moves = ma.fields.List(ma.fields.String(), metadata={"description": "409 only: what is possible now"})

@@ -147,9 +147,9 @@ class ReplayedSchema(ma.Schema):
     """One document with something to say."""
 
     contract = ma.fields.String(required=True)
-    document = ma.fields.String(required=True)
-    differences = ma.fields.List(ma.fields.String(), required=True)
-    changed = ma.fields.List(ma.fields.String(), required=True)
+    document = ma.fields.Nested(WorkingStepSchema, required=True)
+    differences = ma.fields.List(ma.fields.Nested(WorkingStepSchema), required=True)
+    changed = ma.fields.List(ma.fields.Nested(WorkingStepSchema), required=True)
 
 
 class ReplaySchema(ma.Schema):

@@ -12,7 +12,6 @@ from app.errors import Conflict, Refused
 from app.models import Claim, Contract, Event, Proposal, SubjectKind
 from app.operations import events
 from contracts.state import RULE_VERSION, Actor, Guard, MoveRefused, Subject, Transition, find_transition
-from contracts.wording import Text
 
 Movable = Proposal | Contract | Claim
 KINDS: dict[type[Movable], tuple[Subject, SubjectKind]] = {
@@ -41,9 +40,8 @@ def allowed(
         return find_transition(subject, state, move, actor, guards, reason=reason, rule_version=rule_version)
     except MoveRefused as refusal:
         if refusal.reason_codes:
-            raise Refused(Text("须从列表中选择原因", refusal.why), field="reason_code") from refusal
-        told = Text("当前状态或条件不允许此操作", str(refusal))
-        raise Conflict(told, open_moves=refusal.open_moves) from refusal
+            raise Refused(refusal.why, field="reason_code") from refusal
+        raise Conflict(refusal.text, open_moves=refusal.open_moves) from refusal
 
 
 def make(

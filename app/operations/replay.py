@@ -39,9 +39,9 @@ class Replayed:
     """One invoice or statement computed again: what came out otherwise, and which facts have changed since."""
 
     contract: str
-    document: str
-    differences: tuple[str, ...]
-    changed: tuple[str, ...]
+    document: Text
+    differences: tuple[Text, ...]
+    changed: tuple[Text, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,50 +110,54 @@ def _invoice(session: Session, invoice: Invoice, *, is_newest: bool) -> Replayed
     inputs = inputs_from_text(json.dumps(invoice.inputs))
     differences = []
     if inputs_hash(inputs) != invoice.inputs_hash:
-        differences.append(f"inputs: hash {inputs_hash(inputs)}, stored {invoice.inputs_hash}")
+        differences.append(_not_stored(Text("计算依据", "inputs"), inputs_hash(inputs), invoice.inputs_hash))
     differences += _differences(invoice, settle(inputs))
-    changed: list[str] = []
+    changed: list[Text] = []
     if isinstance(inputs, MonthInputs):
         if terms_hash(inputs.terms) != invoice.terms_hash:
-            differences.append(f"terms: hash {terms_hash(inputs.terms)}, stored {invoice.terms_hash}")
+            differences.append(_not_stored(Text("合同条款", "terms"), terms_hash(inputs.terms), invoice.terms_hash))
         changed += _changed_fixings(session, inputs)
         if is_newest:
             changed += _changed_goods(invoice, inputs)
     return Replayed(
         contract=invoice.contract.number,
-        document=f"invoice {invoice.number}",
+        document=Text(f"第 {invoice.number} 号账单", f"invoice {invoice.number}"),
         differences=tuple(differences),
         changed=tuple(changed),
     )
 
 
-def _differences(invoice: Invoice, told: Told) -> list[str]:
+def _differences(invoice: Invoice, told: Told) -> list[Text]:
     """Where the amounts and steps computed now are not those stored."""
     stored = [(line.name.value, line.lots, line.to_date, line.already, line.net, line.steps) for line in invoice.lines]
     again = [
         (line.name, line.lots, line.to_date, line.already, line.net, [_plain(step) for step in line.steps])
         for line in told.lines
     ]
-    found = [f"{name}: computed {now}, stored {then}" for name, now, then in _sums(invoice, told) if now != then]
+    found = [
+        Text(f"{name.zh}：算得 {now}，存为 {then}", f"{name.en}: computed {now}, stored {then}")
+        for name, now, then in _sums(invoice, told)
+        if now != then
+    ]
     if stored != again:
         names = sorted({row[0] for row in stored} ^ {row[0] for row in again}) or [
             old[0] for old, new in zip(stored, again, strict=True) if old != new
         ]
-        found += [f"line {name}: computed otherwise than stored" for name in names]
+        found += [_otherwise(Text(f"行 {name}", f"line {name}")) for name in names]
     return found
 
 
-def _sums(invoice: Invoice, told: Told) -> Sequence[tuple[str, object, object]]:
+def _sums(invoice: Invoice, told: Told) -> Sequence[tuple[Text, object, object]]:
     step = None if told.vat_step is None else _plain(told.vat_step)
     return (
-        ("net", told.net, invoice.net),
-        ("VAT", told.vat, invoice.vat),
-        ("gross", told.gross, invoice.gross),
-        ("VAT step", step, invoice.vat_step),
+        (Text("净额", "net"), told.net, invoice.net),
+        (Text("增值税", "VAT"), told.vat, invoice.vat),
+        (Text("含税额", "gross"), told.gross, invoice.gross),
+        (Text("增值税算式", "VAT step"), step, invoice.vat_step),
     )
 
 
-def _changed_fixings(session: Session, inputs: MonthInputs) -> list[str]:
+def _changed_fixings(session: Session, inputs: MonthInputs) -> list[Text]:
     """The fixings that are not any more what the invoice was made from; days told since are named, too."""
     if not isinstance(inputs.terms.price, PriceFormula):
         return []
@@ -166,40 +170,49 @@ def _changed_fixings(session: Session, inputs: MonthInputs) -> list[str]:
     for index, day in sorted(now.keys() | then.keys()):
         was, is_ = then.get((index, day)), now.get((index, day))
         if was != is_:
-            found.append(f"fixing {index} on {day}: invoiced with {_said(was)}, now {_said(is_)}")
+            then_, now_ = _said(was), _said(is_)
+            found.append(
+                Text(
+                    f"{index} 于 {day} 的报价：开票时为 {then_.zh}，现为 {now_.zh}",
+                    f"fixing {index} on {day}: invoiced with {then_.en}, now {now_.en}",
+                )
+            )
     return found
 
 
-def _said(one: FixingUsed | None) -> str:
+def _said(one: FixingUsed | None) -> Text:
     if one is None:
-        return "none"
+        return Text("无", "none")
     if one.value is None:
-        return "no publication"
-    return f"{one.value.normalize():f}" + (" (determined)" if one.determined else "")
+        return Text("未公布", "no publication")
+    value = f"{one.value.normalize():f}"
+    return Text(f"{value}（核定）", f"{value} (determined)") if one.determined else Text(value, value)
 
 
-def _changed_goods(invoice: Invoice, inputs: MonthInputs) -> list[str]:
+def _changed_goods(invoice: Invoice, inputs: MonthInputs) -> list[Text]:
     """The consignments whose lots or assays are not any more what the last invoice of their month was made from."""
     stored = {one.reference: one for one in inputs.consignments}
     found = []
     for row in invoice.consignments:
         call_off = row.consignment.call_off
+        name = Text(f"第 {call_off.number} 号交货", f"call-off {call_off.number}")
         was = stored[reference_of(call_off)]
         if call_off.state == "rejected":
-            found.append(f"call-off {call_off.number}: invoiced, now rejected")
+            found.append(Text(f"{name.zh}：已开票，现被拒收", f"{name.en}: invoiced, now rejected"))
             continue
         lots = call_off.received_lots if row.is_final else call_off.shipped_lots
         if was.lots != lots:
-            found.append(f"call-off {call_off.number}: invoiced with {was.lots} lots, now {lots}")
+            told = f"{name.en}: invoiced with {was.lots} lots, now {lots}"
+            found.append(Text(f"{name.zh}：开票时 {was.lots} 批，现为 {lots} 批", told))
         if was.assays is None:
             continue
         try:
             assays = assays_used(inputs.terms, row.consignment.assays)
         except UmpireNeeded as needed:
-            found.append(f"call-off {call_off.number}: {needed}")
+            found.append(Text(f"{name.zh}：检验结果待仲裁方确定", f"{name.en}: {needed}"))
             continue
         if assays != was.assays:
-            found.append(f"call-off {call_off.number}: assays are not those invoiced")
+            found.append(Text(f"{name.zh}：检验结果与开票时不同", f"{name.en}: assays are not those invoiced"))
     return found
 
 
@@ -207,17 +220,26 @@ def _year(statement: YearStatement) -> Replayed:
     inputs = year_from_text(json.dumps(statement.inputs))
     differences = []
     if inputs_hash(inputs) != statement.inputs_hash:
-        differences.append(f"inputs: hash {inputs_hash(inputs)}, stored {statement.inputs_hash}")
+        differences.append(_not_stored(Text("计算依据", "inputs"), inputs_hash(inputs), statement.inputs_hash))
     told = outcome_of(year_told(inputs))
-    differences += [
-        f"{name}: computed otherwise than stored" for name in told if told[name] != statement.outcome.get(name)
-    ]
+    differences += [_otherwise(Text(name, name)) for name in told if told[name] != statement.outcome.get(name)]
     return Replayed(
         contract=statement.contract.number,
-        document=f"statement {statement.year}.{statement.revision}",
+        document=Text(
+            f"{statement.year} 年度结算单（第 {statement.revision} 版）",
+            f"statement {statement.year}.{statement.revision}",
+        ),
         differences=tuple(differences),
         changed=(),
     )
+
+
+def _not_stored(name: Text, now: str, then: str) -> Text:
+    return Text(f"{name.zh}：哈希 {now}，存为 {then}", f"{name.en}: hash {now}, stored {then}")
+
+
+def _otherwise(name: Text) -> Text:
+    return Text(f"{name.zh}：计算结果与存储不同", f"{name.en}: computed otherwise than stored")
 
 
 def _plain(text: Text) -> dict[str, str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import principal, requires
+from app.auth import Principal, principal, requires
 from app.clock import today
 from app.db import session
 from app.models import Contract
@@ -56,6 +56,7 @@ def show(contract_id: uuid.UUID) -> ResponseReturnValue:
         "contract.html",
         contract=contract,
         sections=sections_for(contract, principal()),
+        thread=_thread_of(contract, principal()),
         terms=version.terms,
         version=version,
         as_of=asked,
@@ -68,7 +69,7 @@ def show(contract_id: uuid.UUID) -> ResponseReturnValue:
                 "at": step.at,
                 "acting_as": step.acting_as,
                 "who": names.get(step.user_id) if step.user_id else None,
-                "reason": reason_text(step.reason_code),
+                "reason": reason_text(step.reason_code, step.name),
                 "note": step.note,
                 "version_hash": step.version_hash,
             }
@@ -88,6 +89,15 @@ def terms(contract_id: uuid.UUID) -> Response:
     return Response(
         text, content_type="application/json", headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )
+
+
+def _thread_of(contract: Contract, who: Principal) -> str | None:
+    """Where the reader finds what the parties wrote to each other before they agreed; staff's look is written down."""
+    if who.firm_id is not None and who.may(Permission.PROPOSAL_READ):
+        return url_for("proposals.show", proposal_id=contract.proposal_id, _anchor="thread")
+    if who.firm_id is None and who.may(Permission.SEALED_READ):
+        return url_for("negotiation.in_review", proposal_id=contract.proposal_id)
+    return None
 
 
 def _day(text: str | None) -> dt.date | None:

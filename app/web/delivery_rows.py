@@ -89,7 +89,7 @@ def timeline_of(steps: Iterable[Step], names: Mapping[uuid.UUID, str]) -> list[d
             "at": step.at,
             "acting_as": step.acting_as,
             "who": names.get(step.user_id) if step.user_id else None,
-            "reason": reason_text(step.reason_code),
+            "reason": reason_text(step.reason_code, step.name),
             "note": step.note,
             "version_hash": step.version_hash,
         }

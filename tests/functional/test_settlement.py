@@ -133,8 +133,10 @@ def test_a_corrected_fixing_is_named_and_the_difference_invoiced(session: Sessio
     record(dt.date(2025, 6, 4), 62080, reason="misprint", on="2025-07-25")
     (found,) = replay(session, contract_id=contract.contract.id).found
     assert found.differences == ()
-    assert found.document == "invoice 1"
-    assert found.changed == ("fixing GFEX-LC on 2025-06-04: invoiced with 61080, now 62080",)
+    assert (found.document.en, found.document.zh) == ("invoice 1", "第 1 号账单")
+    (changed,) = found.changed
+    assert changed.en == "fixing GFEX-LC on 2025-06-04: invoiced with 61080, now 62080"
+    assert changed.zh == "GFEX-LC 于 2025-06-04 的报价：开票时为 61080，现为 62080"
     (more,) = contract.issue("2025-07-26").invoices
     # 1 000 over 20 days: 50, less tax, 70 %, of 10 t; rounded on the price
     assert (more.kind, more.net) == (InvoiceKind.CORRECTION, Decimal("309.70"))
@@ -159,7 +161,7 @@ def test_everything_comes_out_again_and_a_changed_cent_is_found(session: Session
     session.expire_all()
     broken = replay(session)
     assert not broken.same
-    assert [one.differences[0].partition(":")[0] for one in broken.found if one.differences] == ["net", "net"]
+    assert [one.differences[0].en.partition(":")[0] for one in broken.found if one.differences] == ["net", "net"]
 
 
 def test_a_fixing_that_is_missing_is_waited_for_until_staff_determine_it(session: Session) -> None:

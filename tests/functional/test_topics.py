@@ -37,7 +37,7 @@ from tests import factories as make
 from .delivery_market import ASSAY, FIRM, SHIPPED
 from .hindered_market import AFTER_LONG_STOP, INSIDE, PDF, at, came, claim_of, staff, supply
 from .settlement_market import deal as settled_deal
-from .settlement_market import load_june, record
+from .settlement_market import fixed, load_june, record
 from .signed_market import DAY, NOON, contract_to_sign, drafted, effective_contract, moved, sign_for, trader
 
 # Told before there is a contract, by the night, or about webhooks: see test_negotiation, test_night, test_webhooks.

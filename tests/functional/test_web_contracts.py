@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 from app.auth.principal import of_user
 from app.models import Contract, Proposal, ReviewAction, User
 from app.operations import review
+from app.transaction import Application
+from app.web.labels import reason_text
 from tests import factories as make
 
 from .web_market import at_noon, proposal_for_review
@@ -141,3 +143,30 @@ def test_a_contract_is_read_by_its_parties_and_overseers_only(session: Session, 
     assert stranger.get(address).status_code == 404
     assert stranger.get(f"{address}/terms.json").status_code == 404
     assert contract.number not in stranger.get("/contracts").text
+
+
+def test_the_contract_leads_to_what_its_parties_wrote(
+    session: Session, client_as: As, proposal: Proposal, sides: tuple[FlaskClient, FlaskClient]
+) -> None:
+    for browser in sides:
+        browser.post(of(proposal, "/accept"), data={"terms_hash": proposal.terms_hash})
+    contract = session.scalars(sa.select(Contract)).one()
+    thread = f"/proposals/{proposal.id}"
+    for browser in sides:
+        assert f'href="{thread}#thread"' in browser.get(f"/contracts/{contract.id}").text
+        assert 'id="thread"' in browser.get(thread).text
+    staff = client_as(make.StaffFactory())
+    review = f"/console/review/{proposal.id}/negotiation"
+    assert f'href="{review}"' in staff.get(f"/contracts/{contract.id}").text
+    assert staff.get(review).status_code == 200
+
+
+def test_a_reason_says_what_its_own_list_says(app: Application) -> None:
+    """One code, two lists: quality terms that one declines, and goods that are claimed for."""
+    with app.test_request_context(headers={"Accept-Language": "en"}):
+        assert reason_text("quality", "claim.draft") == "Quality"
+        assert reason_text("quality", "proposal.decline") == "The quality terms are not acceptable"
+        assert reason_text("quality", "amend") == "A change of the quality terms"
+        assert reason_text("force_majeure", "call_off.refuse") == "Force majeure"
+        assert reason_text("non_payment", "contract.establish_cause") == "Payment is overdue"
+        assert (reason_text(None), reason_text("gone", "claim.draft")) == ("", "gone")

@@ -7,9 +7,13 @@ import itertools
 import pytest
 
 from contracts.state import (
+    ACTOR_TEXTS,
+    GUARD_TEXTS,
     MOVE_TEXTS,
     REASONS,
     STATES,
+    SUBJECT_TEXTS,
+    TIMER_TEXTS,
     TRANSITIONS,
     Actor,
     BundleRefused,
@@ -145,6 +149,19 @@ def test_nothing_in_the_vocabulary_is_idle() -> None:
     assert {actor for row in TRANSITIONS for actor in row.actors} == set(Actor)
     assert set(MOVES) == set(MOVE_TEXTS)
     assert all((row.timer is None) == (Actor.TIMER not in row.actors) for row in TRANSITIONS)
+
+
+def test_every_name_has_its_words_and_refusals_speak_both_languages() -> None:
+    for names, texts in ((Guard, GUARD_TEXTS), (Actor, ACTOR_TEXTS), (Timer, TIMER_TEXTS), (Subject, SUBJECT_TEXTS)):
+        assert set(texts) == set(names)
+        assert all(text.zh and text.zh != text.en for text in texts.values())
+    with pytest.raises(MoveRefused) as closed:
+        move(Subject.CALL_OFF, "received", "assay", Actor.LABORATORY)
+    assert closed.value.text.zh == "交货（已收货）：实验室不可“检验”：条件未满足：检验结果已确定；实验室当前可进行：检验"
+    assert closed.value.text.en == str(closed.value)
+    with pytest.raises(MoveRefused) as not_his:
+        move(Subject.CONTRACT, None, "conclude", Actor.BUYER)
+    assert not_his.value.text.zh == "新建合同：买方不可“订立”：须由平台进行；买方当前可进行：无"
 
 
 def test_above_the_value_one_pair_of_eyes_does_not_release() -> None:
