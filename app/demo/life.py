@@ -165,11 +165,11 @@ class Life:
                 )
 
     def _settle(self, day: dt.date) -> None:
-        """Staff load the fixings published until the day before, the nightly job issues what is due by them."""
+        """Staff load the fixings published up to the day, the nightly job issues what is due by them."""
         with self.stage.act() as session:
-            told = [row for row in self.untold if row.day < day]
+            told = [row for row in self.untold if row.day <= day]
             results = fixings.record_each(
-                session, principal=self.stage.cast.staff, rows=enumerate(told, start=1), now=moment(day, 8)
+                session, principal=self.stage.cast.staff, rows=enumerate(told, start=1), now=moment(day, 17)
             )
             if faults := [one.faults for one in results if one.faults]:
                 raise LookupError(f"fixings of the demo were refused: {faults[0]}")

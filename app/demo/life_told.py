@@ -99,7 +99,7 @@ def _deliveries(life: Biography) -> Iterator[str]:
         yield _delivery(one)
     for standing in life.periods:
         own, excused = standing.own, life.excused(standing.period)
-        less = f", {number(excused)} excused by force majeure" if excused else ""
+        less = f", {number(excused)} excused" if excused else ""
         yield (
             f"  {standing.period!s:<9}{number(own.nominated):>7}{number(own.confirmed):>11}{'':>15}"
             f"{number(own.delivered):>9}{'':6}   of {number(own.original)} scheduled{less}"
@@ -150,7 +150,7 @@ def _working(name: str, steps: Iterable[Text]) -> Iterator[str]:
 
 def _invoices(life: Biography) -> Iterator[str]:
     yield heading("发票 Invoices, CNY")
-    yield (f"  {'no':>3}  {'issued':<12}{'for':<9}{'kind':<14}{'from':<8}{'net':>15}{'VAT':>14}{'gross':>16}  paid")
+    yield (f"  {'no':>3}  {'issued':<7}{'for':<9}{'kind':<13}{'from':<7}{'net':>15}{'VAT':>14}{'gross':>16}  paid")
     for invoice in life.invoices:
         yield _invoice(invoice)
     asked = {side: sum((one.gross for one in life.invoices if one.creditor == side), ZERO) for side in SIDES}
@@ -168,7 +168,7 @@ def _invoice(one: Invoice) -> str:
     last = max((payment.paid_on for payment in one.payments), default=None)
     paid = "open" if one.unpaid else "" if last is None else f"{last:%m-%d}" + (" late" if last > one.due_on else "")
     return (
-        f"  {one.number:>3}  {one.issued_on!s:<12}{one.period:<9}{one.kind.replace('_', ' '):<14}{one.creditor:<8}"
+        f"  {one.number:>3}  {one.issued_on:%m-%d}  {one.period:<9}{one.kind.replace('_', ' '):<13}{one.creditor:<7}"
         f"{amount(one.net):>15}{amount(one.vat):>14}{amount(one.gross):>16}  {paid}"
     )
 

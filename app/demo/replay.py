@@ -56,8 +56,13 @@ def real_months(tables: Tables) -> Mapping[Period, RealMonth]:
 
 
 def mean_without_tax(tables: Tables, months: int) -> Decimal:
-    """The mean of the last months' means, tax excluded, CNY/t: what the index was of late."""
+    """The mean of the last months' means, tax excluded, CNY/t: what the index was of late.
+
+    :raises LookupError: the tables hold fewer months.
+    """
     latest = [one.mean for _, one in sorted(real_months(tables).items())][-months:]
+    if len(latest) < months:
+        raise LookupError(f"{len(latest)} months of {INDEX}; expected {months}")
     mean = sum(latest, Decimal(0)) / len(latest) / (1 + tables.assumption("vat"))
     return mean.quantize(Decimal(1), ROUND_HALF_EVEN)
 
