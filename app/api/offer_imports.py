@@ -31,7 +31,7 @@ blueprint = ApiBlueprint(
     "offer_imports",
     __name__,
     path="/offer-imports",
-    description=f"Offers by XLSX or CSV, {LARGEST_FILE // MEGABYTE} MB and {MOST_ROWS} rows at most; long ones by a job",
+    description=f"Offers by XLSX or CSV, {LARGEST_FILE // MEGABYTE} MB and {MOST_ROWS} rows at most, long ones by job",
 )
 FILE = {"type": "string", "format": "binary"}
 

@@ -12,8 +12,9 @@ from app.api.fields import DecimalText, Text, Timestamp
 from app.api.paging import PageArguments
 from app.models import Basis, Language, Offer, OfferKind, OfferState, Product, Reason, RunResult
 from app.operations.offer_faults import OfferWarning
-from app.operations.offer_terms import InputTerms, document, terms_of
+from app.operations.offer_terms import IndexFormula, InputTerms, document, terms_of
 
+LARGEST = Decimal(10) ** 12
 PERIOD = {"description": "A year, quarter or month: 2027, 2027-Q1, 2027-01", "examples": ["2027-Q1"]}
 QUANTITY = {"description": "Units of the product per period, a whole multiple of its lot"}
 
@@ -50,6 +51,20 @@ class InputSchema(ma.Schema):
         return InputTerms(**values)
 
 
+class FormulaSchema(ma.Schema):
+    """A price that follows an index: factor x index + premium, between floor and ceiling, CNY per unit."""
+
+    index = Text(required=True, most=60, metadata={"description": "An index that the round has a forward curve for"})
+    factor = DecimalText(load_default=Decimal(1), places=9, digits=9)
+    premium = DecimalText(load_default=Decimal(0), minimum=-LARGEST)
+    floor = DecimalText(load_default=None, allow_none=True)
+    ceiling = DecimalText(load_default=None, allow_none=True)
+
+    @ma.post_load
+    def _terms(self, values: dict[str, Any], **_: Any) -> IndexFormula:
+        return IndexFormula(**values)
+
+
 class TermsSchema(ma.Schema):
     """What may be said of an offer, new or amended."""
 
@@ -68,6 +83,14 @@ class TermsSchema(ma.Schema):
             "description": "Ask of a capacity, bid of a demand, fee of a conversion: currency per product unit, tax "
             "excluded. In an amendment it holds for all periods that are not priced beside it."
         }
+    )
+    formula = ma.fields.Nested(
+        FormulaSchema,
+        allow_none=True,
+        metadata={
+            "description": "Instead of a price: evaluated on the round's forward curve for every period. `price` then "
+            "tells what it gives on average, as of the last change of the offer."
+        },
     )
     currency = Text(validate=ma.validate.Regexp("^[A-Z]{3}$", error="expected a code such as CNY"))
     basis = ma.fields.Enum(
@@ -143,7 +166,12 @@ class NewOfferSchema(TermsSchema):
     grade = Text(required=True, most=100)
     first_period = Period(required=True)
     last_period = Period(required=True)
-    price = DecimalText(required=True, metadata={"description": "Currency per product unit, tax excluded"})
+    price = DecimalText(metadata={"description": "Currency per product unit, tax excluded; not with a formula"})
+
+    @ma.validates_schema
+    def _one_pricing(self, values: dict[str, Any], **_: Any) -> None:
+        if (values.get("price") is None) == (values.get("formula") is None):
+            raise ma.ValidationError("expected either a price or a formula", "price")
 
 
 class AmendmentSchema(TermsSchema):
@@ -185,6 +213,9 @@ class OfferSchema(ma.Schema):
     last_period = ma.fields.String(required=True)
     periods = ma.fields.List(ma.fields.Nested(OfferPeriodSchema), required=True)
     price = ma.fields.String(required=True)
+    formula = ma.fields.Dict(
+        keys=ma.fields.String(), values=ma.fields.String(allow_none=True), required=True, allow_none=True
+    )
     currency = ma.fields.String(required=True)
     basis = ma.fields.String(required=True)
     min_term = ma.fields.Integer(required=True)

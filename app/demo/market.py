@@ -117,7 +117,7 @@ def _post(
     """Post the offers of one firm: what its offers may name is read once, not for each of them."""
     firm_id = offers.own_firm(firm)
     offers.round_for_offers(session, principal=firm, round_id=market_round.id, draft=False, now=now)
-    admitted = offer_checks.admission(session, firm_id=firm_id, market_round=market_round)
+    admitted = offer_checks.admission(session, firm_id=firm_id, market_round=market_round, now=now)
     sites = {site.code: key for key, site in admitted.sites.items()}
     for offer in wanted:
         terms = stated(_statement(offer, sites), horizon=market_round.horizon)

@@ -6,6 +6,7 @@ made, and against both sides' when it is taken up. See docs/decisions/0070.
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.models import Offer, OfferKind, OfferPeriod, Proposal, Reservation, Round, Site
+from app.models import Offer, OfferKind, Proposal, Reservation, Round, Site
 from app.operations import proposal_versions
 from app.operations.contract_terms import frozen_terms, place_of
+from app.operations.offer_prices import moment_of, prices_by_period
 from contracts.clauses import DeliveryBasis
 from contracts.counter import Room, range_of
 from contracts.state import Actor
@@ -90,7 +92,7 @@ def _own_limit(session: Session, proposal: Proposal, members: Sequence[Proposal]
     offer = proposal.sell_offer if side is Actor.SELLER else proposal.buy_offer
     if offer.kind is OfferKind.CONVERSION:
         return _limit_of_converter(session, proposal, members, offer, terms)
-    mean = _mean_price(_prices(session, offer), terms)
+    mean = _mean_price(_prices(session, offer, moment_of(proposal)), terms)
     return mean if side is Actor.SELLER else mean - terms.delivery.freight
 
 
@@ -101,7 +103,7 @@ def _limit_of_converter(
 
     Of a formula the worse end counts: the floor of what he sells, the ceiling of what he buys.
     """
-    fees, rest = _prices(session, offer), Decimal(0)
+    fees, rest = _prices(session, offer, moment_of(proposal)), Decimal(0)
     for member in members:
         its = terms if member is proposal else frozen_terms(member.terms or {})
         low, high = range_of(its.price) or (member.price_ex_works, member.price_ex_works)
@@ -114,15 +116,12 @@ def _limit_of_converter(
     return (-rest if sells else rest) / units_of(terms)
 
 
-def _prices(session: Session, offer: Offer) -> Mapping[Period | None, Decimal]:
+def _prices(session: Session, offer: Offer, at: dt.datetime) -> Mapping[Period | None, Decimal]:
     """Ask, bid or fee of an offer in CNY per unit, by period; under None where a period has none of its own."""
-    query = sa.select(OfferPeriod.period, OfferPeriod.price).where(
-        OfferPeriod.offer_id == offer.id, OfferPeriod.price.is_not(None)
-    )
     rates = session.scalars(sa.select(Round.currency_rates).where(Round.id == offer.round_id)).one()
     rate = Decimal(1) if offer.currency == "CNY" else Decimal(rates[offer.currency])
     own: dict[Period | None, Decimal] = {
-        Period.parse(period): price * rate for period, price in session.execute(query) if price is not None
+        Period.parse(period): price * rate for period, price in prices_by_period(session, offer=offer, now=at).items()
     }
     return {None: offer.price * rate, **own}
 

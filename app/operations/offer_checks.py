@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_EVEN, Decimal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -26,8 +26,9 @@ from app.models import (
     Site,
     SiteCapability,
 )
+from app.operations.forward_curve import forward_curves
 from app.operations.offer_faults import OfferFault, OfferWarning
-from app.operations.offer_terms import OfferTerms, plain, window_labels
+from app.operations.offer_terms import PRICE_STEP, OfferTerms, plain, window_labels
 from market.errors import InvalidValue
 from market.periods import Period
 
@@ -42,7 +43,8 @@ LONGEST_TERM = 120
 class Admission:
     """What an offer of one firm to one round may name. `firms` has every registered firm by its number.
 
-    `references` are those that the firm's draft and open offers in this round bear, with the offer.
+    `references` are those that the firm's draft and open offers in this round bear, with the offer; `curves` has CNY
+    per unit of each index that a formula may follow, by period.
     """
 
     firm_id: uuid.UUID
@@ -54,13 +56,14 @@ class Admission:
     certificate_kinds: frozenset[str]
     firms: Mapping[str, uuid.UUID]
     references: Mapping[str, uuid.UUID]
+    curves: Mapping[str, Mapping[str, Decimal]]
 
     @property
     def lots(self) -> dict[str, Decimal]:
         return {code: product.lot for code, product in self.products.items()}
 
 
-def admission(session: Session, *, firm_id: uuid.UUID, market_round: Round) -> Admission:
+def admission(session: Session, *, firm_id: uuid.UUID, market_round: Round, now: dt.datetime) -> Admission:
     """Read what the checks of this firm's offers to this round look at."""
     products = {row.code: row for row in session.scalars(sa.select(Product).order_by(Product.code))}
     grades: dict[str, dict[str, Grade]] = {code: {} for code in products}
@@ -87,7 +90,17 @@ def admission(session: Session, *, firm_id: uuid.UUID, market_round: Round) -> A
         certificate_kinds=frozenset(session.scalars(sa.select(CertificateKind.code))),
         firms={row.number: row.id for row in session.execute(sa.select(numbers.label("number"), Firm.id))},
         references={row.reference: row.id for row in session.execute(references)},
+        curves=forward_curves(session, market_round=market_round, now=now),
     )
+
+
+def priced(terms: OfferTerms, *, admitted: Admission) -> OfferTerms:
+    """Checked terms with the price that their formula gives, on average over the window; others as they are."""
+    if terms.formula is None:
+        return terms
+    curve = admitted.curves[terms.formula.index]
+    found = [terms.formula.price_at(curve[label]) for label in terms.quantities]
+    return replace(terms, price=(sum(found, Decimal(0)) / len(found)).quantize(PRICE_STEP, ROUND_HALF_EVEN))
 
 
 def check(
@@ -99,6 +112,7 @@ def check(
         *_window(terms, admitted),
         *_amounts(terms, admitted),
         *_prices(terms, admitted),
+        *_formula(terms, admitted),
         *_lengths(terms, admitted),
         *_demand_only(terms),
         *_specification(terms, admitted),
@@ -180,6 +194,28 @@ def _prices(terms: OfferTerms, admitted: Admission) -> Iterator[OfferFault]:
         yield _fault("currency", terms.currency, "currency", choices=", ".join(["CNY", *sorted(rates)]))
     if terms.kind is OfferKind.CONVERSION and terms.basis is not Basis.EX_WORKS:
         yield _fault("basis", terms.basis, "conversion_basis")
+
+
+def _formula(terms: OfferTerms, admitted: Admission) -> Iterator[OfferFault]:
+    rule = terms.formula
+    if rule is None:
+        return
+    if rule.index not in admitted.curves:
+        yield _fault("formula/index", rule.index, "known_index", choices=", ".join(sorted(admitted.curves)) or "—")
+    if rule.factor <= 0:
+        yield _fault("formula/factor", rule.factor, "above_zero")
+    else:
+        yield from _number("formula/factor", rule.factor, largest=LARGEST_VALUE, places=PLACES_OF_VALUES)
+    yield from _number("formula/premium", abs(rule.premium), largest=LARGEST, places=PLACES)
+    for field, bound in (("formula/floor", rule.floor), ("formula/ceiling", rule.ceiling)):
+        if bound is not None:
+            yield from _number(field, bound, largest=LARGEST, places=PLACES)
+    if rule.floor is not None and rule.ceiling is not None and rule.ceiling < rule.floor:
+        yield _fault("formula/ceiling", rule.ceiling, "collar_order", floor=rule.floor)
+    if terms.currency != "CNY":
+        yield _fault("currency", terms.currency, "formula_currency")
+    for label, price in sorted(terms.prices.items()):
+        yield _fault(f"periods/{label}/price", price, "price_or_formula")
 
 
 def _number(field: str, value: Decimal, *, largest: Decimal, places: int) -> Iterator[OfferFault]:

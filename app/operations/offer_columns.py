@@ -49,6 +49,17 @@ COLUMNS = (
            help_en="empty: the last period with a quantity", help_zh="不填则为最后一个有数量的交割期"),
     Column(field="price", en="Price", zh="价格", help_en="per unit, tax excluded; a conversion's fee",
            help_zh="每单位不含税价；加工报价填加工费", example="70000", required=True),
+    Column(field="formula/index", en="Index", zh="指数",
+           help_en="for a price by formula: the index's code; Price then stays empty",
+           help_zh="公式定价时填指数代码；价格不填"),
+    Column(field="formula/factor", en="Factor", zh="系数", help_en="units of the index in a unit; empty: 1",
+           help_zh="每单位含指数单位数，不填为 1"),
+    Column(field="formula/premium", en="Premium", zh="升贴水", help_en="added to factor x index; may be negative",
+           help_zh="加在系数×指数之上，可为负"),
+    Column(field="formula/floor", en="Floor", zh="下限", help_en="the formula's price is not below; empty: none",
+           help_zh="公式价不低于此，不填为无"),
+    Column(field="formula/ceiling", en="Ceiling", zh="上限", help_en="the formula's price is not above; empty: none",
+           help_zh="公式价不高于此，不填为无"),
     Column(field="currency", en="Currency", zh="币种", help_en="empty: CNY", help_zh="不填为 CNY"),
     Column(field="basis", en="Basis", zh="交货方式", help_en="ex_works or delivered",
            help_zh="出厂或送到", example="ex_works 出厂"),
@@ -97,6 +108,9 @@ class Layout:
     def title(self, field: str) -> str | None:
         """The title, as the file has it, of the column that a field of the terms comes from."""
         head, _, rest = field.partition("/")
+        if field in BY_FIELD:
+            position = self.fields.get(field)
+            return BY_FIELD[field].title if position is None else self._title_at(position)
         if head == "periods":
             label, _, what = rest.partition("/")
             position = (self.prices if what == "price" else self.quantities).get(label)

@@ -137,7 +137,7 @@ def work_through(
     market_round = round_for_offers(
         session, principal=principal, round_id=offer_import.round_id, draft=offer_import.dry_run, now=now
     )
-    admitted = admission(session, firm_id=own_firm(principal), market_round=market_round)
+    admitted = admission(session, firm_id=own_firm(principal), market_round=market_round, now=now)
     rows = _checked_rows(sheet, where, admitted, now=now, told=told)
     good = [(row, row.terms) for row in rows if row.terms is not None]
     if not offer_import.dry_run and (offer_import.partial or len(good) == len(rows)):

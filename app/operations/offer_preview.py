@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.auth import Principal
 from app.models import Product, Site
-from app.operations.offer_checks import admission, check
+from app.operations.offer_checks import admission, check, priced
 from app.operations.offer_faults import OfferFault
 from app.operations.offer_terms import OfferTerms, Statement, stated, terms_of
 from app.operations.offers import find_offer, own_firm
@@ -61,11 +61,12 @@ def preview(
     base = None
     if offer_id is not None:
         base = terms_of(session, find_offer(session, principal=principal, offer_id=offer_id))
-    admitted = admission(session, firm_id=firm_id, market_round=market_round)
+    admitted = admission(session, firm_id=firm_id, market_round=market_round, now=now)
     terms = stated(statement, horizon=market_round.horizon, base=base)
+    faults = check(terms, admitted=admitted, now=now, offer_id=offer_id)
     return Preview(
-        terms=terms,
+        terms=terms if faults else priced(terms, admitted=admitted),
         product=admitted.products.get(terms.product),
         site=admitted.sites.get(terms.site_id),
-        faults=check(terms, admitted=admitted, now=now, offer_id=offer_id),
+        faults=faults,
     )

@@ -15,7 +15,7 @@ from app.operations.offer_checks import Admission
 from app.operations.offer_columns import COLUMNS, INPUT_EXAMPLE, PAIR_EXAMPLE, Layout
 from app.operations.offer_faults import OfferFault
 from app.operations.offer_file import Cell, OfferSheet
-from app.operations.offer_terms import InputTerms, Statement
+from app.operations.offer_terms import IndexFormula, InputTerms, Statement, plain
 
 SIDES = {
     "sell": OfferKind.CAPACITY,
@@ -77,13 +77,24 @@ class RowReader:
         """The statement that a row makes, or None and everything wrong with its cells."""
         reading = _Reading(self, number, row)
         said: dict[str, Any] = {}
+        rule: dict[str, Any] = {}
+        by_formula = reading.is_filled("formula/index")
         for column in COLUMNS:
-            value = reading.field(column.field, required=column.required)
-            if value is not None:
-                said[column.field] = value
+            required = column.required and not (by_formula and column.field == "price")
+            value = reading.field(column.field, required=required)
+            if value is None:
+                continue
+            head, slash, part = column.field.partition("/")
+            (rule if slash else said)[part if slash else head] = value
         quantities, prices = reading.periods()
+        if rule and not by_formula and not reading.faults:
+            reading.faults.append(_fault("formula/index", "", "required"))
+        if "price" in said and by_formula:
+            reading.faults.append(_fault("price", plain(said.pop("price")), "price_or_formula"))
         if reading.faults:
             return None, reading.faults
+        if rule:
+            said["formula"] = IndexFormula(**rule)
         filled = [label for label in self.admitted.round.horizon.labels() if quantities.get(label)]
         if not filled and "first_period" not in said:
             return None, [_fault("quantity", "", "some_quantity")]
@@ -118,6 +129,14 @@ class _Reading:
         if name == "product" and value is not None:
             self.product = value
         return value
+
+    def is_filled(self, name: str) -> bool:
+        """Whether the cell of a field holds anything."""
+        position = self.reader.layout.fields.get(name)
+        if position is None or position >= len(self.row):
+            return False
+        cell = self.row[position]
+        return not isinstance(cell, str) or bool(cells.text(cell))
 
     def periods(self) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
         """Quantities and prices of the periods whose cells are filled."""
@@ -174,6 +193,11 @@ class _Reading:
         """
         simple: dict[str, Callable[[Cell], Any]] = {
             "price": cells.number,
+            "formula/index": cells.text,
+            "formula/factor": cells.number,
+            "formula/premium": cells.number,
+            "formula/floor": cells.number,
+            "formula/ceiling": cells.number,
             "min_rate": cells.number,
             "min_term": cells.whole_number,
             "max_term": cells.whole_number,

@@ -33,7 +33,7 @@ def template(session: Session, *, principal: Principal, round_id: Any, now: dt.d
     :raises Forbidden: the asker has no firm.
     """
     market_round = find_round(session, principal=principal, round_id=round_id)
-    admitted = admission(session, firm_id=own_firm(principal), market_round=market_round)
+    admitted = admission(session, firm_id=own_firm(principal), market_round=market_round, now=now)
     buffer = io.BytesIO()
     workbook = xlsxwriter.Workbook(buffer, {"in_memory": True})
     # Without a time of its own the file would differ at every download.

@@ -9,7 +9,7 @@ import datetime as dt
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, TypedDict
 
 from sqlalchemy.orm import Session
@@ -30,6 +30,8 @@ from app.models import (
 from market.errors import InvalidValue
 from market.periods import Horizon
 
+PRICE_STEP = Decimal("0.000001")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputTerms:
@@ -42,12 +44,32 @@ class InputTerms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IndexFormula:
+    """A price that follows an index: factor x index + premium, between floor and ceiling, CNY per unit."""
+
+    index: str
+    factor: Decimal = Decimal(1)
+    premium: Decimal = Decimal(0)
+    floor: Decimal | None = None
+    ceiling: Decimal | None = None
+
+    def price_at(self, value: Decimal) -> Decimal:
+        """The price where the index has this value, rounded half-even to six places; never below 0."""
+        price = self.factor * value + self.premium
+        if self.ceiling is not None:
+            price = min(price, self.ceiling)
+        return max(price, self.floor or Decimal(0)).quantize(PRICE_STEP, ROUND_HALF_EVEN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferTerms:
     """Everything that an amendment may change, and what it may not: `kind` and `product`.
 
     `quantities` has units of the product for each period from `first_period` to `last_period`; `prices` the periods
-    whose price is not `price`. Origins are countries; a supply without one comes from its site's. `min_rate` is units
-    per period, terms count periods. `basis` is delivered for a demand and ex works for the others unless it is named.
+    whose price is not `price`. With a formula every period is priced on the round's forward curve, and `price` tells
+    what that gives on average over the window. Origins are countries; a supply without one comes from its site's.
+    `min_rate` is units per period, terms count periods. `basis` is delivered for a demand and ex works for the others
+    unless it is named.
     """
 
     kind: OfferKind
@@ -59,6 +81,7 @@ class OfferTerms:
     quantities: Mapping[str, Decimal]
     price: Decimal
     prices: Mapping[str, Decimal] = field(default_factory=dict)
+    formula: IndexFormula | None = None
     currency: str = "CNY"
     basis: Basis
     min_term: int = 1
@@ -91,7 +114,8 @@ class Statement(TypedDict, total=False):
     """What somebody says of an offer, new or amended: the fields of `OfferTerms`, and quantities in short.
 
     `quantity` holds for every period of the window, `periods` for those it names. In an amendment what is not named
-    stays; a new `price` holds for all periods that are not priced beside it.
+    stays; a new `price` holds for all periods that are not priced beside it, and ends a formula; a new `formula` holds
+    for all periods.
     """
 
     kind: OfferKind
@@ -103,6 +127,7 @@ class Statement(TypedDict, total=False):
     quantity: Decimal
     periods: Sequence[PeriodStatement]
     price: Decimal
+    formula: IndexFormula | None
     currency: str
     basis: Basis
     min_term: int
@@ -137,6 +162,7 @@ def stated(statement: Statement, *, horizon: Horizon, base: OfferTerms | None = 
             said[name] = frozenset(said[name])
     if "inputs" in said:
         said["inputs"] = tuple(said["inputs"])
+    _choose_pricing(said, prices)
     values |= said
     values.setdefault("basis", Basis.DELIVERED if values["kind"] is OfferKind.DEMAND else Basis.EX_WORKS)
     window = window_labels(horizon, values["first_period"], values["last_period"])
@@ -153,6 +179,15 @@ def stated(statement: Statement, *, horizon: Horizon, base: OfferTerms | None = 
             if line["price"] is not None:
                 prices[label] = line["price"]
     return OfferTerms(**values, quantities=quantities, prices=prices)
+
+
+def _choose_pricing(said: dict[str, Any], prices: dict[str, Decimal]) -> None:
+    """A formula and a price of one's own end each other; of both at once the formula holds."""
+    if said.get("formula") is not None:
+        prices.clear()
+        said["price"] = Decimal(0)  # what the formula gives is known once the curve is
+    elif said.get("price") is not None:
+        said["formula"] = None
 
 
 def window_labels(horizon: Horizon, first: str, last: str) -> list[str]:
@@ -176,6 +211,7 @@ def terms_of(session: Session, offer: Offer) -> OfferTerms:
         quantities={period.period: period.quantity * lot for period in offer.periods},
         price=offer.price,
         prices={period.period: period.price for period in offer.periods if period.price is not None},
+        formula=formula_of(offer),
         currency=offer.currency,
         basis=offer.basis,
         min_term=offer.min_term,
@@ -205,6 +241,19 @@ def terms_of(session: Session, offer: Offer) -> OfferTerms:
     )
 
 
+def formula_of(offer: Offer) -> IndexFormula | None:
+    """The formula of a stored offer, if it has one."""
+    if offer.index_code is None or offer.index_factor is None:
+        return None
+    return IndexFormula(
+        index=offer.index_code,
+        factor=offer.index_factor,
+        premium=offer.index_premium or Decimal(0),
+        floor=offer.price_floor,
+        ceiling=offer.price_ceiling,
+    )
+
+
 def write_terms(offer: Offer, terms: OfferTerms, *, lots: Mapping[str, Decimal]) -> None:
     """Put checked terms into the rows of an offer; `lots` has the lot of the product and of every input.
 
@@ -214,6 +263,10 @@ def write_terms(offer: Offer, terms: OfferTerms, *, lots: Mapping[str, Decimal])
     offer.site_id, offer.product_code, offer.grade_code = terms.site_id, terms.product, terms.grade
     offer.first_period, offer.last_period = terms.first_period, terms.last_period
     offer.price, offer.currency, offer.basis = terms.price, terms.currency, terms.basis
+    rule = terms.formula
+    offer.index_code, offer.index_factor = (rule.index, rule.factor) if rule else (None, None)
+    offer.index_premium = rule.premium if rule else None
+    offer.price_floor, offer.price_ceiling = (rule.floor, rule.ceiling) if rule else (None, None)
     offer.min_term, offer.max_term = terms.min_term, terms.max_term
     offer.min_rate, offer.all_or_none = int(terms.min_rate / lot), terms.all_or_none
     offer.origin_country = terms.origin
@@ -296,6 +349,7 @@ def document(terms: OfferTerms) -> dict[str, Any]:
             for label, quantity in sorted(terms.quantities.items())
         ],
         "price": plain(terms.price),
+        "formula": None if terms.formula is None else _said_formula(terms.formula),
         "currency": terms.currency,
         "basis": terms.basis.value,
         "min_term": terms.min_term,
@@ -322,6 +376,16 @@ def document(terms: OfferTerms) -> dict[str, Any]:
             }
             for line in terms.inputs
         ],
+    }
+
+
+def _said_formula(formula: IndexFormula) -> dict[str, str | None]:
+    return {
+        "index": formula.index,
+        "factor": plain(formula.factor),
+        "premium": plain(formula.premium),
+        "floor": None if formula.floor is None else plain(formula.floor),
+        "ceiling": None if formula.ceiling is None else plain(formula.ceiling),
     }
 
 

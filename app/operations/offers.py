@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -30,7 +31,7 @@ from app.models import (
     SubjectKind,
 )
 from app.operations.events import record
-from app.operations.offer_checks import Admission, admission, check
+from app.operations.offer_checks import Admission, admission, check, priced
 from app.operations.offer_faults import OfferFault
 from app.operations.offer_terms import OfferTerms, Statement, document, plain, stated, terms_of, write_terms
 from app.operations.rounds import takes_offers, visible_rounds
@@ -116,7 +117,7 @@ def post(
     """
     firm_id = own_firm(principal)
     market_round = round_for_offers(session, principal=principal, round_id=round_id, draft=draft, now=now)
-    admitted = admission(session, firm_id=firm_id, market_round=market_round)
+    admitted = admission(session, firm_id=firm_id, market_round=market_round, now=now)
     terms = stated(statement, horizon=market_round.horizon)
     refuse_faults(check(terms, admitted=admitted, now=now))
     offer = make(session, principal=principal, admitted=admitted, terms=terms, draft=draft, now=now)
@@ -141,6 +142,7 @@ def make(
         posted_at=None if draft else now,
         changed_at=now,
     )
+    terms = priced(terms, admitted=admitted)
     write_terms(offer, terms, lots=admitted.lots)
     session.add(offer)
     if not draft:
@@ -160,8 +162,10 @@ def open_offer(session: Session, *, principal: Principal, offer_id: uuid.UUID, n
     _expect(offer, OfferState.DRAFT)
     market_round = round_for_offers(session, principal=principal, round_id=offer.round_id, draft=False, now=now)
     terms = terms_of(session, offer)
-    admitted = admission(session, firm_id=offer.firm_id, market_round=market_round)
+    admitted = admission(session, firm_id=offer.firm_id, market_round=market_round, now=now)
     refuse_faults(check(terms, admitted=admitted, now=now, offer_id=offer.id))
+    terms = priced(terms, admitted=admitted)
+    write_terms(offer, terms, lots=admitted.lots)
     offer.state, offer.posted_at, offer.changed_at = OfferState.OPEN, now, now
     _keep_revision(offer, terms, principal, now)
     _move(session, principal, offer, "offer.post", from_state=OfferState.DRAFT, now=now)
@@ -184,11 +188,12 @@ def amend(
     market_round = round_for_offers(session, principal=principal, round_id=offer.round_id, draft=draft, now=now)
     before = terms_of(session, offer)
     terms = stated(statement, horizon=market_round.horizon, base=before)
-    if terms == before:
+    if replace(terms, price=before.price if terms.formula else terms.price) == before:
         return offer
-    admitted = admission(session, firm_id=offer.firm_id, market_round=market_round)
+    admitted = admission(session, firm_id=offer.firm_id, market_round=market_round, now=now)
     faults = check(terms, admitted=admitted, now=now, offer_id=offer.id)
     refuse_faults(faults + _against_present(session, offer, before, terms))
+    terms = priced(terms, admitted=admitted)
     write_terms(offer, terms, lots=admitted.lots)
     offer.changed_at = now
     if not draft:

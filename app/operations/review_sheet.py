@@ -32,6 +32,7 @@ from app.models import (
 )
 from app.operations import audit, review
 from app.operations.index_prices import distance_in_percent
+from app.operations.offer_prices import moment_of, prices_by_period
 from app.operations.proposals import periods_of, units_of
 from app.operations.review_checks import (
     Capability,
@@ -242,7 +243,8 @@ def _offers(session: Session, proposal: Proposal) -> tuple[Offer, Offer]:
 def _side(session: Session, proposal: Proposal, offer: Offer, shares: MarketShares, *, selling: bool) -> OfferSide:
     window = [one for one in offer.periods if proposal.first_period <= one.period <= proposal.last_period]
     lot = offer.grade.product.lot
-    prices = [one.price if one.price is not None else offer.price for one in window]
+    by_period = prices_by_period(session, offer=offer, now=moment_of(proposal))
+    prices = [by_period[one.period] for one in window]
     offered, taken = sum(one.quantity for one in window), sum(one.reserved for one in window)
     surplus = proposal.surplus_seller if selling else proposal.surplus_buyer
     whole = proposal.surplus_seller + proposal.surplus_buyer

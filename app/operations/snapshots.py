@@ -35,6 +35,8 @@ from app.models import (
 )
 from app.operations import commitments, snapshot_limits
 from app.operations.commitments import Held
+from app.operations.forward_curve import forward_curves
+from app.operations.offer_terms import formula_of
 from app.operations.snapshot_firms import CertificateRegister, firm_names
 from app.operations.snapshot_limits import attribute_name
 from market.errors import InvalidValue
@@ -47,7 +49,8 @@ CNY = "CNY"
 _READ = (
     Offer.id, Offer.kind, Offer.firm_id, Offer.site_id, Offer.product_code, Offer.grade_code, Offer.revision,
     Offer.price, Offer.currency, Offer.basis, Offer.min_term, Offer.max_term, Offer.min_rate, Offer.all_or_none,
-    Offer.max_share, Offer.group_label, Site.region_code,
+    Offer.max_share, Offer.group_label, Offer.index_code, Offer.index_factor, Offer.index_premium,
+    Offer.price_floor, Offer.price_ceiling, Site.region_code,
     sa.func.coalesce(Offer.origin_country, Region.country).label("origin"), Site.active.label("site_active"),
     Firm.active.label("firm_active"),
 )
@@ -126,6 +129,7 @@ def _offers(
         .order_by(Offer.id)
     )
     rates = {CNY: Decimal(1)} | {code: Decimal(rate) for code, rate in market_round.currency_rates.items()}
+    curves = forward_curves(session, market_round=market_round, now=now)
     rows, invalid, revisions = [], {}, {}
     for row in session.execute(query):
         revisions[row.id] = row.revision
@@ -134,7 +138,10 @@ def _offers(
             continue
         if row.currency not in rates:
             raise InvalidValue(f"offer {row.id} is in {row.currency}; the round has a rate for {', '.join(rates)} only")
-        rate, own = rates[row.currency], price.get(row.id, {})
+        if row.index_code is not None and row.index_code not in curves:
+            invalid[row.id] = "formula/index"
+            continue
+        rate, own = rates[row.currency], _priced(row, price.get(row.id, {}), curves)
         rows.append(
             OfferRow(
                 id=row.id,
@@ -151,6 +158,14 @@ def _offers(
             )
         )
     return rows, invalid, revisions
+
+
+def _priced(row: Any, own: Mapping[int, Decimal], curves: Mapping[str, Mapping[str, Decimal]]) -> Mapping[int, Decimal]:
+    """The prices of periods that are not the offer's own: stated, or what its formula gives on the forward curve."""
+    rule = formula_of(row)
+    if rule is None:
+        return own
+    return {at: rule.price_at(value) for at, value in enumerate(curves[rule.index].values())}
 
 
 def _without(quantity: Sequence[int], lost: Sequence[int] | None) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from werkzeug.datastructures import MultiDict
 from app.models import Basis, OfferKind, Product
 from app.operations.offer_cells import EXCHANGE_TIME, CellFault, end_of_day, number, share, text, whole_number
 from app.operations.offer_faults import OfferFault, expected
-from app.operations.offer_terms import InputTerms, OfferTerms, Statement, document
+from app.operations.offer_terms import IndexFormula, InputTerms, OfferTerms, Statement, document
 from app.web.formats import in_words, language
 from app.web.texts import _
 from market.periods import Horizon
@@ -52,8 +52,11 @@ class OfferForm:
         values = {
             name: "" if value is None else str(value)
             for name, value in said.items()
-            if not isinstance(value, list | dict)
+            if not isinstance(value, list | dict) and name != "formula"
         }
+        if terms.formula is not None:
+            values |= {f"formula/{name}": value or "" for name, value in said["formula"].items()}
+            values["price"] = ""
         values["all_or_none"] = "1" if terms.all_or_none else ""
         values["valid_until"] = "" if terms.valid_until is None else _last_day(terms.valid_until)
         if terms.max_share is not None:
@@ -142,11 +145,29 @@ class OfferForm:
         self.statement["periods"] = [
             {"period": label, "quantity": quantities[label], "price": prices.get(label)} for label in labels
         ]
+        if rule := self._formula():
+            self.statement["formula"] = rule
+            if self.values.get("price", "").strip():
+                self._say("price", self.values["price"], "price_or_formula", {})
+            return
         flat = self._get("price", number, required=not prices or len(prices) < len(labels))
         if flat is None and prices:
             flat = prices[labels[0]]
         if flat is not None:
             self.statement["price"] = flat
+
+    def _formula(self) -> IndexFormula | None:
+        """A price by formula, if an index is chosen."""
+        if not (index := self.values.get("formula/index", "").strip()):
+            return None
+        factor = self._get("formula/factor", number)
+        return IndexFormula(
+            index=index,
+            factor=Decimal(1) if factor is None else factor,
+            premium=self._get("formula/premium", number) or Decimal(0),
+            floor=self._get("formula/floor", number),
+            ceiling=self._get("formula/ceiling", number),
+        )
 
     def _read_terms(self, kind: OfferKind) -> None:
         said = self.statement

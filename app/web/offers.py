@@ -14,12 +14,13 @@ from app.db import session
 from app.errors import Conflict, Refused
 from app.models import Offer, OfferKind, OfferRevision, OfferState, Product, Round, RunResult, SubjectKind
 from app.operations import offers, pages
+from app.operations.forward_curve import forward_curves
 from app.operations.offer_checks import admission, warnings
 from app.operations.offer_preview import Preview, preview
 from app.operations.offer_terms import terms_of
 from app.operations.rounds import find_round, takes_offers
 from app.permissions import Permission
-from app.web.formats import currency_name, language
+from app.web.formats import currency_name, language, number
 from app.web.offer_form import FIRM_ROWS, INPUT_ROWS, OfferForm
 from app.web.paging import page_of
 from app.web.texts import _
@@ -116,7 +117,7 @@ def post() -> ResponseReturnValue:
 def amendment(offer_id: uuid.UUID) -> ResponseReturnValue:
     """The form with the offer's present terms."""
     offer = offers.find_offer(session(), principal=principal(), offer_id=offer_id)
-    admitted = admission(session(), firm_id=offer.firm_id, market_round=offer.round)
+    admitted = admission(session(), firm_id=offer.firm_id, market_round=offer.round, now=clock())
     filled = OfferForm.of_terms(
         terms_of(session(), offer),
         horizon=offer.round.horizon,
@@ -192,7 +193,7 @@ def _filled(offer: Offer | None) -> tuple[OfferForm | None, Preview | None]:
     filled = OfferForm.typed(request.form, horizon=market_round.horizon, product=product)
     filled.values |= asked if offer else {}
     firm_id = offers.own_firm(principal())
-    admitted = admission(session(), firm_id=firm_id, market_round=market_round)
+    admitted = admission(session(), firm_id=firm_id, market_round=market_round, now=clock())
     if not filled.read(kind=kind, firms=admitted.firms):
         return filled, None
     read = preview(
@@ -239,6 +240,7 @@ def _form(
         kind=kind,
         product=product,
         form=filled,
+        curves=_curves(market_round),
         currencies=[("CNY", currency_name()), *((code, code) for code in sorted(market_round.currency_rates))]
         if market_round
         else [],
@@ -248,6 +250,14 @@ def _form(
         input_rows=INPUT_ROWS,
         firm_rows=FIRM_ROWS,
     )
+
+
+def _curves(market_round: Round | None) -> list[tuple[str, str]]:
+    """The indices that a formula may follow, with what each is taken to be at first."""
+    if market_round is None:
+        return []
+    found = forward_curves(session(), market_round=market_round, now=clock())
+    return [(index, f"{index} · {number(next(iter(curve.values())), 2)}") for index, curve in found.items()]
 
 
 def _suggest_inputs(filled: OfferForm, product: Product) -> None:

@@ -11,8 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
-from flask_babel import LazyString
-from flask_babel import lazy_gettext as _lazy
+from flask_babel import LazyString, lazy_gettext
 
 from app.db import Model
 from app.models import (
@@ -36,37 +35,37 @@ LONGEST_TEXT = 1000
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 NAMES: Mapping[str, LazyString] = {
-    "code": _lazy("Code"),
-    "name_zh": _lazy("Name in Chinese"),
-    "name_en": _lazy("Name in English"),
-    "tier": _lazy("Tier"),
-    "unit": _lazy("Unit"),
-    "lot": _lazy("Units in one lot"),
-    "product_code": _lazy("Product"),
-    "grade_code": _lazy("Grade"),
-    "attribute_code": _lazy("Attribute"),
-    "rank": _lazy("Rank: a higher one serves a lower requirement"),
-    "bound": _lazy("Bound"),
-    "decimals": _lazy("Decimals shown"),
-    "value": _lazy("Value"),
-    "output_product_code": _lazy("Product made"),
-    "output_grade_code": _lazy("Grade made"),
-    "input_product_code": _lazy("Input"),
-    "input_grade_code": _lazy("Grade of the input"),
-    "quantity_per_output": _lazy("Per unit of output"),
-    "method": _lazy("Method"),
-    "country": _lazy("Country"),
-    "lat": _lazy("Latitude"),
-    "lon": _lazy("Longitude"),
-    "currency": _lazy("Currency"),
-    "index_code": _lazy("Index"),
-    "date": _lazy("Day"),
-    "from_region_code": _lazy("From region"),
-    "to_region_code": _lazy("To region"),
-    "cost": _lazy("CNY per unit"),
-    "distance_km": _lazy("Distance, km"),
-    "source": _lazy("Source"),
-    "estimated": _lazy("Estimated"),
+    "code": lazy_gettext("Code"),
+    "name_zh": lazy_gettext("Name in Chinese"),
+    "name_en": lazy_gettext("Name in English"),
+    "tier": lazy_gettext("Tier"),
+    "unit": lazy_gettext("Unit"),
+    "lot": lazy_gettext("Units in one lot"),
+    "product_code": lazy_gettext("Product"),
+    "grade_code": lazy_gettext("Grade"),
+    "attribute_code": lazy_gettext("Attribute"),
+    "rank": lazy_gettext("Rank: a higher one serves a lower requirement"),
+    "bound": lazy_gettext("Bound"),
+    "decimals": lazy_gettext("Decimals shown"),
+    "value": lazy_gettext("Value"),
+    "output_product_code": lazy_gettext("Product made"),
+    "output_grade_code": lazy_gettext("Grade made"),
+    "input_product_code": lazy_gettext("Input"),
+    "input_grade_code": lazy_gettext("Grade of the input"),
+    "quantity_per_output": lazy_gettext("Per unit of output"),
+    "method": lazy_gettext("Method"),
+    "country": lazy_gettext("Country"),
+    "lat": lazy_gettext("Latitude"),
+    "lon": lazy_gettext("Longitude"),
+    "currency": lazy_gettext("Currency"),
+    "index_code": lazy_gettext("Index"),
+    "date": lazy_gettext("Day"),
+    "from_region_code": lazy_gettext("From region"),
+    "to_region_code": lazy_gettext("To region"),
+    "cost": lazy_gettext("CNY per unit"),
+    "distance_km": lazy_gettext("Distance, km"),
+    "source": lazy_gettext("Source"),
+    "estimated": lazy_gettext("Estimated"),
 }
 
 
@@ -123,43 +122,43 @@ class Subject:
 
 
 SUBJECTS = (
-    Subject("products", _lazy("Products"), Product, ("code",), ("code",)),
-    Subject("grades", _lazy("Grades"), Grade, ("product_code", "code"), ("product_code", "code")),
-    Subject("attributes", _lazy("Attributes"), Attribute, ("product_code", "code"), ("product_code", "code")),
+    Subject("products", lazy_gettext("Products"), Product, ("code",), ("code",)),
+    Subject("grades", lazy_gettext("Grades"), Grade, ("product_code", "code"), ("product_code", "code")),
+    Subject("attributes", lazy_gettext("Attributes"), Attribute, ("product_code", "code"), ("product_code", "code")),
     Subject(
         "grade-specifications",
-        _lazy("What grades promise"),
+        lazy_gettext("What grades promise"),
         GradeSpecification,
         ("product_code", "grade_code", "attribute_code"),
         ("product_code", "grade_code", "attribute_code"),
     ),
     Subject(
         "bills-of-materials",
-        _lazy("Bills of materials"),
+        lazy_gettext("Bills of materials"),
         BillOfMaterials,
         ("output_product_code", "output_grade_code", "input_product_code", "input_grade_code"),
         ("output_product_code", "input_product_code", "id"),
     ),
-    Subject("regions", _lazy("Regions"), Region, ("code",), ("code",)),
+    Subject("regions", lazy_gettext("Regions"), Region, ("code",), ("code",)),
     Subject(
         "freight",
-        _lazy("Freight"),
+        lazy_gettext("Freight"),
         Freight,
         ("product_code", "from_region_code", "to_region_code"),
         ("from_region_code", "to_region_code", "id"),
     ),
-    Subject("indices", _lazy("Market indices"), MarketIndex, ("code",), ("code",)),
+    Subject("indices", lazy_gettext("Market indices"), MarketIndex, ("code",), ("code",)),
     # Money is settled by fixings: they are corrected there, with a reason, and these values follow.
     Subject(
         "index-prices",
-        _lazy("Index prices"),
+        lazy_gettext("Index prices"),
         IndexPrice,
         ("index_code", "date"),
         ("index_code", "date"),
         newest_first=True,
         editable=False,
     ),
-    Subject("certificate-kinds", _lazy("Kinds of certificates"), CertificateKind, ("code",), ("code",)),
+    Subject("certificate-kinds", lazy_gettext("Kinds of certificates"), CertificateKind, ("code",), ("code",)),
 )
 
 
