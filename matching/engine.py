@@ -16,7 +16,7 @@ from scipy.optimize import linprog
 from market.errors import MarketError
 
 from .pricing import TIE
-from .sides import Floats
+from .sides import Floats, Ints
 
 FEASIBILITY = 1e-10  # the smallest HiGHS accepts, for both its tolerances
 INFINITY = np.inf
@@ -54,6 +54,11 @@ class Engine:
     def maximise(self, face: Face, objective: Floats) -> Point:
         """:raises SolverFailed: the face is empty or the objective has no bound on it."""
         raise NotImplementedError
+
+    def following(self, row: int) -> tuple[Ints, Floats]:
+        """The variables that follow at the last optimum, and how far, when a row at its bound is moved by a unit;
+        none from an engine that keeps no basis. Whether their bounds let them is for the caller to check."""
+        return np.zeros(0, dtype=np.int64), np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +112,7 @@ class WarmEngine(Engine):
         self.highs.addRows(rows, -free, free, 0, starts, np.zeros(0, dtype=np.int32), np.zeros(0))
         self.sent = Face(engine=self, row_lower=-free, row_upper=free, lower=np.zeros(0), upper=np.zeros(0))
         self.cost = np.zeros(0)
+        self.basic: Ints | None = None  # the basis of the last solve, once asked for
 
     def add_columns(self, block: sparse.csc_array) -> None:
         super().add_columns(block)
@@ -125,6 +131,7 @@ class WarmEngine(Engine):
 
     def maximise(self, face: Face, objective: Floats) -> Point:
         self._send(face, objective)
+        self.basic = None
         # Without a basis to go on from, a large programme is faster by the interior, with a crossover to a vertex.
         cold = not self.highs.getBasis().valid
         self.highs.setOptionValue("solver", "ipm" if cold and len(objective) > LARGE else "choose")
@@ -143,6 +150,15 @@ class WarmEngine(Engine):
             duals=-np.array(solution.row_dual),
             value=-float(self.highs.getInfo().objective_function_value),
         )
+
+    def following(self, row: int) -> tuple[Ints, Floats]:
+        # Both are missing in the stubs only.
+        _, moves, count, places = self.highs.getBasisInverseColSparse(row)  # type: ignore[attr-defined]
+        if self.basic is None:
+            self.basic = np.asarray(self.highs.getBasicVariables()[1], dtype=np.int64)  # type: ignore[attr-defined]
+        moving = self.basic[places[:count]]
+        of_variables = moving >= 0
+        return moving[of_variables], np.asarray(moves[places[:count]][of_variables], dtype=float)
 
     def _send(self, face: Face, objective: Floats) -> None:
         """Tell HiGHS only what changed since the last solve."""

@@ -29,10 +29,13 @@ from .sides import Bools, Floats, Ints, Market
 
 NEAR = 1e-7  # relative prices nearer than this are told as equal: shadow prices come rounded as they are written
 NEVER = 1e4  # typical prices; what is paid for the part of the forced volume that finds no way in yet
+FAINT = 1e-9  # a move by less than this is none
 SLACK = 1e-7  # a row with more slack than this, in typical values, is not scarce
-# Candidates priced for the distances of one sub-market. A pass over a million of them takes some 20 ms, so this bounds
-# the explanations of a market of national size to about a minute; the reference scenario needs a few per cent of it.
-EFFORT = 2_000_000_000
+# Work that the distances of one sub-market may take, counted in candidates priced (some 20 ns each, measured). The
+# reference scenario needs a twentieth of it, a market of 6 000 offers and 430 000 lanes over a ladder half of it.
+EFFORT = 1_000_000_000
+PER_COLUMN = 20  # of a solve that goes on from the last basis; the first one costs its columns' square
+PER_ROW = 4  # of asking a basis which way one offer alone would go
 EACH = 8  # lanes of its own that an offer asked about may add in one round, best first
 
 
@@ -149,14 +152,14 @@ class _Entry:
         self.market, self.lanes = program.market, program.lanes
         self.gates = _Gates(self.market, self.lanes, asked)
         self.asked, self.rows = asked, len(program.limits)
-        self.passes = effort // max(1, len(self.lanes) * len(self.market.windows))
+        self.effort = float(effort)
         self.least = bounds(self.market, self.lanes, known, asked)
         self.priced_out: set[bytes] = set()
         self.engine = type(program.engine)(self.rows + len(asked))
         slacks = sparse.eye_array(len(asked), format="csc")
         above = sparse.csc_array((self.rows, len(asked)))
         self.engine.add_columns(sparse.csc_array(sparse.vstack([above, slacks], format="csc")))
-        self.sent = 0
+        self.sent, self.cold = 0, True
         self._start(cleared.point.variables)
         every = np.arange(len(asked))
         for duals in known:
@@ -192,6 +195,7 @@ class _Entry:
             # All of a side at once: it brings most of what each needs, and prices that keep many of them out.
             open_ = np.flatnonzero(side & ~self.exact)
             if len(open_) > 1 and self._force(open_) is not None:
+                most[open_] = np.minimum(most[open_], self._alone(open_))
                 self._meet(most)
             for at in np.flatnonzero(side & ~self.exact).tolist():
                 loss = self._force(np.array([at]))
@@ -209,17 +213,54 @@ class _Entry:
         """What forcing a unit of each of some offers in costs; None where that is not known in the end."""
         while True:
             self._grow()
+            columns = self.engine.matrix.shape[1]
+            if not self._affords(columns**2 / 100 if self.cold else PER_COLUMN * columns):
+                return None
+            self.cold = False
+            paid = np.concatenate([np.full(len(self.asked), -NEVER), self.program.welfare])
             try:
-                point = self.engine.maximise(self._forcing(which), self._objective())
+                point = self.engine.maximise(self._forcing(which), paid)
             except SolverFailed:  # a gain within the tolerance of the clearing has no end here
                 return None
-            loss, found = max(-point.value, 0.0), bool((point.variables[which] <= SLACK).all())
+            loss = max(-float(self.program.welfare @ point.variables[len(self.asked) :]), 0.0)
+            found = bool((point.variables[which] <= FAINT).all())
             if found and loss - self.least[which].sum() <= NEAR:
                 return loss
-            if self.passes <= 0:
+            added = self._add_gaining(point, which)
+            if added is None or (added == 0 and not found):
                 return None
-            if not self._add_gaining(point, which):
-                return loss if found else None
+            if added == 0:
+                return loss
+
+    def _affords(self, work: float) -> bool:
+        """Is there effort left for some work? It is then taken off."""
+        enough = work <= self.effort
+        self.effort -= work if enough else 0.0
+        return enough
+
+    def _alone(self, which: Ints) -> Floats:
+        """[which] what each costs by itself where others move as they did when it was forced in with many; infinite
+        where their bounds do not let them."""
+        resting, welfare = self._forcing(np.zeros(0, dtype=np.int64)), self.program.welfare
+        return np.array([self._following(at, resting, welfare) for at in which.tolist()])
+
+    def _following(self, at: int, resting: Face, welfare: Floats) -> float:
+        if not self._affords(PER_ROW * self.rows):
+            return INFINITY
+        variable, move = self.engine.following(self.rows + at)
+        inside = variable >= len(self.asked)
+        moved = self.engine.matrix[:, variable]
+        row, place = np.unique(moved.indices, return_inverse=True)
+        change = np.bincount(place, moved.data * np.repeat(move, np.diff(moved.indptr)), minlength=len(row))
+        enters = (change[row == self.rows + at] >= 1.0 - FAINT).any()
+        allowed = (
+            (move >= resting.lower[variable] - FAINT).all()
+            and (move <= resting.upper[variable] + FAINT).all()
+            and (move[~inside] <= FAINT).all()
+            and (change >= resting.row_lower[row] - FAINT).all()
+            and (change <= resting.row_upper[row] + FAINT).all()
+        )
+        return -float(welfare[variable[inside] - len(self.asked)] @ move[inside]) if enters and allowed else INFINITY
 
     def _forcing(self, which: Ints) -> Face:
         count = len(self.asked)
@@ -233,12 +274,11 @@ class _Entry:
             upper=np.concatenate([np.full(count, INFINITY), self.upper]),
         )
 
-    def _objective(self) -> Floats:
-        return np.concatenate([np.full(len(self.asked), -NEVER), self.program.welfare])
-
     def _grow(self) -> None:
         """Bring over the variables of the clearing's programme that are new."""
         program, count = self.program, len(self.asked)
+        if self.sent == program.engine.matrix.shape[1]:
+            return
         matrix = program.engine.matrix[:, self.sent :]
         first = max(0, self.sent - program.fixed)  # of the candidates
         seller, buyer, length = program.seller[first:], program.buyer[first:], program.length[first:]
@@ -253,23 +293,25 @@ class _Entry:
         self.upper = np.concatenate([self.upper, np.full(more, INFINITY)])
         self.sent = program.engine.matrix.shape[1]
 
-    def _add_gaining(self, point: Point, which: Ints) -> bool:
-        """Add candidates that would make a way in cheaper; False where no lane of all lanes has one."""
+    def _add_gaining(self, point: Point, which: Ints) -> int | None:
+        """Add candidates that would make a way in cheaper; 0 where no lane of all lanes has one, None where there is
+        no effort left to know."""
         program, duals = self.program, self.program.duals(point.duals[: self.rows])
         paid = -point.duals[self.rows :]
         added = program.add(self._own(duals, which, paid[which] - TIE))
         key = np.round(point.duals[: self.rows], 10).tobytes()
         if key in self.priced_out:
-            return added > 0
-        self.passes -= 1
+            return added
+        if not self._affords(2 * len(self.lanes) * len(self.market.windows)):
+            return None
         pricing = Values(self.market, self.lanes, duals).best()
         if pricing.reduced.max(initial=0.0) > TIE:
             added += program.add(best_candidates(self.lanes, pricing))
         if added:
-            return True
+            return added
         self.priced_out.add(key)
         np.maximum(self.least, self.gates.kept_off(duals), out=self.least, where=~self.exact)
-        return False
+        return 0
 
     def _own(self, duals: Duals, which: Ints, below: Floats) -> Candidates:
         """The best few lanes of some of those asked about, each in its best window, where they lose less per period
