@@ -270,12 +270,15 @@ def move_bundle(
     return after
 
 
-def describe(subject: Subject | str) -> dict[str, object]:
-    """The table of one subject as plain lists and strings, for the API, the pages and the documents."""
+def describe(subject: Subject | str, *, rule_version: str = RULE_VERSION) -> dict[str, object]:
+    """The table of one subject in one rule set as plain lists and strings, for the API.
+
+    :raises InvalidValue: an unknown subject or rule set.
+    """
     subject = _subject(subject)
     return {
         "subject": str(subject),
-        "rule_version": RULE_VERSION,
+        "rule_version": rule_version,
         "states": [
             {
                 "name": state.name,
@@ -299,7 +302,7 @@ def describe(subject: Subject | str) -> dict[str, object]:
                 "reasons": list(codes_of(row.reasons)) if row.reasons else [],
                 "event": row.event,
             }
-            for row in TRANSITIONS
+            for row in table_of(rule_version)
             if row.subject == subject
         ],
     }

@@ -29,8 +29,21 @@ def _section(subject: Subject) -> str:
         f"States: {listed}.\n"
         f"Ends: {', '.join(end_states(subject))}.\n"
         f"Volume reserved in: {reserving}.\n\n"
+        f"```mermaid\nstateDiagram-v2\n{_drawn(subject)}```\n\n"
         "| from | move | to | who | guards | timer | reason |\n|---|---|---|---|---|---|---|\n" + rows
     )
+
+
+def _drawn(subject: Subject) -> str:
+    """The same rows as a diagram: one arrow from a state to another, with all moves that lead so."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for row in TRANSITIONS:
+        if row.subject == subject:
+            names = arrows.setdefault((row.from_state or "[*]", row.to_state), [])
+            if row.move not in names:
+                names.append(row.move)
+    lines = [f"    {before} --> {after}: {', '.join(names)}\n" for (before, after), names in arrows.items()]
+    return "".join(lines) + "".join(f"    {end} --> [*]\n" for end in end_states(subject))
 
 
 def _row(row: Transition) -> str:

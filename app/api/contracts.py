@@ -22,7 +22,7 @@ from app.models import Contract
 from app.operations import contracts
 from app.operations.terms_in_force import versions_in_force
 from app.permissions import Permission
-from contracts.state import Subject, describe, state_names
+from contracts.state import RULE_VERSION, TABLES, Subject, describe, state_names
 
 blueprint = ApiBlueprint("contracts", __name__, path="/contracts", description="Contracts with their frozen terms")
 states = ApiBlueprint("states", __name__, path="/state-table", description="Who may move what from where to where")
@@ -66,6 +66,7 @@ class StepsSchema(ma.Schema):
 
 class StateTableArguments(ma.Schema):
     subject = ma.fields.Enum(Subject, by_value=True, load_default=None)
+    rule_version = ma.fields.String(load_default=RULE_VERSION, validate=ma.validate.OneOf(list(TABLES)))
 
 
 class StateSchema(ma.Schema):
@@ -149,7 +150,7 @@ def list_steps(contract_id: uuid.UUID) -> dict[str, Any]:
 def get_state_table(arguments: dict[str, Any]) -> dict[str, Any]:
     """The one table of states and moves that the exchange obeys, of one subject or of all."""
     wanted = [arguments["subject"]] if arguments["subject"] else list(Subject)
-    return {"subjects": [describe(subject) for subject in wanted]}
+    return {"subjects": [describe(subject, rule_version=arguments["rule_version"]) for subject in wanted]}
 
 
 def shown_contract(contract: Contract, *, on: dt.date) -> dict[str, Any]:

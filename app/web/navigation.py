@@ -86,6 +86,7 @@ def _entry(endpoint: str, text: str) -> Entry:
     here = (request.endpoint or "").partition(".")[0]
     of_one = {
         "signing": "contracts",
+        "states": "contracts",
         "impediments": "contracts",
         "amendments": "contracts",
         "runs": "rounds",
