@@ -103,7 +103,10 @@ def _write_files(answer: Answer, snapshot: Snapshot, directory: Path) -> None:
         directory / RESULTS,
         results_table(snapshot.horizon).columns,
         (
-            (r.offer, *(lots * lot[product[r.offer]] for lots in r.filled), r.reason, r.distance, r.failed)
+            (
+                *(r.offer, *(lots * lot[product[r.offer]] for lots in r.filled), r.reason, r.distance, r.failed),
+                int(r.distance_at_least) if r.distance is not None else None,
+            )
             for r in answer.results
         ),
     )
@@ -118,7 +121,7 @@ def _write_files(answer: Answer, snapshot: Snapshot, directory: Path) -> None:
 
 def results_table(horizon: Horizon) -> Table:
     """results.csv has a column for each period, named by it."""
-    last = ("reason", "distance", "requirement")
+    last = ("reason", "distance", "requirement", "distance_at_least")
     columns = ("offer", *horizon.labels(), *last)
     return Table(file=RESULTS, columns=columns, defaults=frozenset(last[1:]), needed=True)
 

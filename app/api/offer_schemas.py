@@ -270,6 +270,10 @@ class OfferResultSchema(ma.Schema):
         allow_none=True,
         metadata={"description": "CNY per unit by which the price missed"},
     )
+    distance_at_least = ma.fields.Boolean(
+        required=True,
+        metadata={"description": "The price missed by at least the distance; with terms of all or none it may be more"},
+    )
     requirement = ma.fields.String(
         required=True, allow_none=True, metadata={"description": "What failed most, where there was no eligible lane"}
     )
@@ -327,7 +331,8 @@ def shown_offer(session: Session, offer: Offer, warnings: list[OfferWarning] | N
 
 
 def shown_result(result: RunResult) -> dict[str, Any]:
-    """A result as `OfferResultSchema` shows it. Of its detail the requirement and the field are for the firm."""
+    """A result as `OfferResultSchema` shows it. Of its detail the requirement, the field and
+    whether the distance is a least one are for the firm."""
     labels, lot = result.run.round.horizon.labels(), result.offer.product.lot
     return {
         "run_id": result.run_id,
@@ -335,6 +340,7 @@ def shown_result(result: RunResult) -> dict[str, Any]:
         "offer_revision": result.offer_revision,
         "reason": result.reason,
         "distance": result.distance,
+        "distance_at_least": bool((result.detail or {}).get("distance_at_least")),
         "requirement": (result.detail or {}).get("failed"),
         "field": (result.detail or {}).get("field"),
         "filled": [

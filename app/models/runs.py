@@ -108,7 +108,8 @@ class RunResult(Model):
     """What became of one offer, in the revision that the run saw.
 
     `filled` has one number of lots for every period of the round's horizon, in its order (0 outside the window).
-    `distance` is CNY per unit by which an out-of-the-money offer missed; it is for the firm itself and for staff.
+    `distance` is CNY per unit by which an out-of-the-money offer missed, at least so much where `detail` says
+    `distance_at_least`; it is for the firm itself and for staff.
     """
 
     __tablename__ = "run_result"

@@ -61,11 +61,13 @@ def result_rows(
     frozen: FrozenRound,
     found: Mapping[uuid.UUID, Outcome],
 ) -> Iterator[tuple[Any, ...]]:
-    """Rows in the order of RESULT_COLUMNS."""
+    """Rows in the order of RESULT_COLUMNS; the detail says where a distance is only the least that is known."""
     for offer, (result, reason, lots) in found.items():
         detail = {"field": frozen.invalid[offer]} if result is None else None
         if result is not None and result.failed is not None:
             detail = {"failed": str(result.failed)}
+        if result is not None and result.distance_at_least:
+            detail = {"distance_at_least": True}
         distance = None if result is None else result.distance
         yield run_id, offer, frozen.revisions[offer], reason, distance, detail, list(lots)
 

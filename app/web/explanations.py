@@ -26,10 +26,13 @@ def explained(result: RunResult, offer: Offer) -> str:
                 "%(amount)s are matched. The rest found nobody who would gain by it at these prices.", amount=filled
             )
         case Reason.OUT_OF_THE_MONEY if result.distance is not None:
-            text = _distance(offer.kind, price(result.distance, unit))
+            told = _least_distance if detail.get("distance_at_least") else _distance
+            text = told(offer.kind, price(result.distance, unit))
         case Reason.NO_ELIGIBLE_LANE if "failed" in detail:
             what = label_of("requirement", detail["failed"])
             text = _("No counterparty was eligible. What most of them failed on: %(what)s.", what=what)
+        case Reason.INPUT_NOT_AVAILABLE if offer.kind is OfferKind.DEMAND:
+            text = _("All who make it for you lack an input that nobody can bring them now.")
         case Reason.INVALID:
             text = _("The run could not take the offer: %(field)s.", field=detail.get("field", "–"))
         case reason:
@@ -43,6 +46,18 @@ def _distance(kind: OfferKind, distance: str) -> str:
     if kind is OfferKind.CONVERSION:
         return _("Your fee is %(distance)s above what the chain would have paid.", distance=distance)
     return _("Your ask is %(distance)s above the price at which you would have been taken.", distance=distance)
+
+
+def _least_distance(kind: OfferKind, distance: str) -> str:
+    """The same where block terms or the size of the market leave no more to be told."""
+    if kind is OfferKind.DEMAND:
+        return _(
+            "Your bid is at least %(distance)s below the price at which you would have been supplied.",
+            distance=distance,
+        )
+    if kind is OfferKind.CONVERSION:
+        return _("Your fee is at least %(distance)s above what the chain would have paid.", distance=distance)
+    return _("Your ask is at least %(distance)s above the price at which you would have been taken.", distance=distance)
 
 
 def _plainly(reason: Reason) -> str:

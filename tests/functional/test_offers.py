@@ -394,6 +394,7 @@ def test_results_tell_quantity_reason_and_distance_of_finished_runs(place: Marke
         str(missed.id): ("out_of_the_money", "3200.5", None),
         str(other.run.id): ("no_eligible_lane", None, "certificate"),
     }
+    assert not any(result["distance_at_least"] for result in found)
     assert found[0]["filled"][0] == {"period": "2027-Q1", "quantity": "0"}
     assert "lanes" not in found[0], "nothing else of the run's working is told"
 

@@ -192,6 +192,20 @@ def test_the_result_is_told_in_plain_words(browser: FlaskClient, place: MarketPl
     assert "Price did not meet the market" in browser.get("/offers").text
 
 
+def test_a_distance_that_is_only_a_least_one_says_so(browser: FlaskClient, place: MarketPlace) -> None:
+    browser.post("/offers", data=form_of(place))
+    offer, run = only_offer(), make.RunFactory(round=place.round)
+    make.RunResultFactory(
+        run=run,
+        offer=offer,
+        reason=Reason.OUT_OF_THE_MONEY,
+        distance=Decimal(3200),
+        detail={"distance_at_least": True},
+        filled=[0] * 8,
+    )
+    assert "Your ask is at least 3,200 CNY/t above the price" in browser.get(f"/offers/{offer.id}").text
+
+
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_has_its_words(browser: FlaskClient, place: MarketPlace, reason: Reason) -> None:
     browser.post("/offers", data=form_of(place))
