@@ -173,7 +173,7 @@ class Choice:
     def cleared(self) -> Cleared:
         """The answer as a clearing of the divisible rest. What is left out but would gain nothing at its shadow
         prices is let in, so that prices are asked to keep it out."""
-        kept_out = union([one for one, gain in self._gains(self.kept.left_out) if gain > 0])
+        kept_out = self.idle | union([one for one, gain in self._gains(self.kept.left_out) if gain > 0])
         return self.rest.reduced_program(replace(self.kept, left_out=kept_out))
 
     @property

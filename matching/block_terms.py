@@ -16,6 +16,7 @@ from .lanes import Lanes
 from .limits import UNLIMITED
 from .pricing import Candidates
 from .program import Program
+from .segments import between_boundaries
 from .sides import Bools, Floats, Ints, Market
 from .snapshot import Offer
 
@@ -39,8 +40,8 @@ class BlockTerms:
     """The block terms of a market of N parties.
 
     `bound` holds, for parties with a largest number of counterparties, the firms they are committed to already;
-    `idle` are parties whose terms allow no contract whatever the answer: the offer they depend on is not there, or
-    another of their exclusive group is committed.
+    `idle` are parties whose terms allow no contract whatever the answer: the offer they depend on is not there,
+    another of their exclusive group is committed, or no window ends where the quantity of an all-or-none offer changes.
     """
 
     whole: Bools  # [N] all or none
@@ -71,6 +72,7 @@ def read_terms(market: Market) -> BlockTerms:
     at = _party_of(market)
     count = len(market.sellers) + len(market.buyers)
     committed = _committed_firms(market)
+    even = _even(market)
     whole, idle = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
     least, most = np.ones(count, dtype=np.int64), np.full(count, UNLIMITED, dtype=np.int64)
     parent, bound = np.full(count, NOBODY, dtype=np.int64), {}
@@ -78,6 +80,7 @@ def read_terms(market: Market) -> BlockTerms:
     for label, party in at.items():
         offer = offers[label]
         whole[party], least[party] = offer.all_or_none, max(offer.min_rate, 1)
+        idle[party] = offer.all_or_none and not even[party]
         if offer.most_contracts is not None:
             bound[party] = frozenset(committed[label])
             most[party] = max(offer.most_contracts - len(committed[label]), 0)
@@ -99,6 +102,14 @@ def read_terms(market: Market) -> BlockTerms:
         parent=parent,
         idle=idle,
     )
+
+
+def _even(market: Market) -> Bools:
+    """[N] is as much free in every period of each segment? What is not can never be taken whole: a contract has one
+    rate over all of a segment."""
+    segments = between_boundaries(market.windows, market.periods)
+    free = np.concatenate([market.sellers.quantity, market.buyers.quantity])
+    return np.asarray((free == segments.smallest(free)[:, segments.of]).all(axis=1))
 
 
 def _party_of(market: Market) -> dict[str, int]:

@@ -14,12 +14,11 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from .blocks import block_offers
 from .engine import INFINITY, Engine, Face
 from .lanes import Lanes
 from .limits import UNLIMITED
 from .pricing import Candidates, Duals, conversion_margin, family_level
-from .segments import Segments, between_boundaries, each_period
+from .segments import Segments, between_boundaries
 from .sides import Bools, Floats, Ints, Market
 
 SUPPORT = 1e-9  # a rate above this, in typical values, counts as traded
@@ -33,7 +32,7 @@ class Program:
 
     def __init__(self, market: Market, lanes: Lanes, engine: type[Engine]) -> None:
         self.market, self.lanes = market, lanes
-        self.segments = _segments(market)
+        self.segments = between_boundaries(market.windows, market.periods)
         self.level = market.level
         self.value = typical_value(market, self.level)
         self.row_level = _row_level(market, lanes, self.level, len(self.segments))
@@ -160,13 +159,6 @@ class Program:
         above = self.segments.spread(np.maximum(value - whole, 0.0), self.market.capacity)
         values: Floats = np.minimum(value, whole)[:, at] * part + above
         return values
-
-
-def _segments(market: Market) -> Segments:
-    """Block terms are about what is offered in each period, so with them each period stands alone."""
-    if block_offers(market.snapshot):
-        return each_period(market.periods)
-    return between_boundaries(market.windows, market.periods)
 
 
 def _of_conversions(market: Market, lanes: Lanes, segments: int) -> Bools:

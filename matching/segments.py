@@ -55,11 +55,6 @@ class Segments:
         return share
 
 
-def each_period(periods: int) -> Segments:
-    """Every period a segment of its own."""
-    return Segments(first=np.arange(periods), length=np.ones(periods, dtype=np.int64))
-
-
 def between_boundaries(windows: Ints, periods: int) -> Segments:
     """The coarsest segments that windows [W, 2] do not cut."""
     cuts = np.unique(np.concatenate([[0], windows[:, 0], windows[:, 1] + 1, [periods]]))

@@ -46,6 +46,14 @@ def test_all_or_none_is_all() -> None:
     }
 
 
+def test_all_or_none_is_none_where_no_window_ends_as_its_quantity_changes() -> None:
+    windows = ((0, 3), (0, 1), (2, 3))
+    for quantity, taken in (([5, 5, 5, 5], True), ([5, 5, 4, 4], True), ([5, 4, 4, 4], False)):
+        market = snapshot(sell("s", quantity, "50", all_or_none=True), buy("b", [9] * 4, "70"), windows=windows)
+        filled = tuple(quantity) if taken else (0, 0, 0, 0)
+        assert result_of(run(market))["s"][0] == filled
+
+
 def test_all_or_none_is_none_where_there_is_no_taker_for_all() -> None:
     answer = run(snapshot(sell("s1", [50], "50", all_or_none=True), sell("s2", [50], "60"), buy("b", [40], "70")))
     assert result_of(answer) == {
