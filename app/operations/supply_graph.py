@@ -169,10 +169,9 @@ class _Rows:
         self.lot = {one.code: one.lot for one in found}
 
     def snapshot(self) -> snapshot.Snapshot:
-        """What the graph needs of the round: one offer for each side of a hub, the conversions, ways and grades."""
+        """The shape of the round: one offer without a quantity for each side of a hub, conversions, ways and grades."""
         sides = {OfferKind.CAPACITY: snapshot.Side.SELL, OfferKind.DEMAND: snapshot.Side.BUY}
-        rest = (0,) * (self.round.period_count - 1)
-        free = (Decimal(0),) * self.round.period_count
+        nothing, free = (0,) * self.round.period_count, (Decimal(0),) * self.round.period_count
         return snapshot.Snapshot(
             horizon=self.round.horizon,
             grades=snapshot_limits.grades(self.session, self.products),
@@ -184,7 +183,7 @@ class _Rows:
                     product=hub[0],
                     grade=hub[1],
                     region=hub[2],
-                    quantity=(self.lots[kind, hub], *rest),
+                    quantity=nothing,
                     price=free,
                 )
                 for (kind, hub) in self.lots
@@ -197,7 +196,7 @@ class _Rows:
                     region=region,
                     product=product,
                     grade=grade,
-                    capacity=(0, *rest),
+                    capacity=nothing,
                     fee=free,
                     inputs=tuple(
                         snapshot.ConversionInput(

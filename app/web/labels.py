@@ -259,6 +259,7 @@ TABLES: Mapping[str, Mapping[str, LazyString]] = {
         "amendment": _("Amendment"),
         "claim": _("Claim"),
         "webhook": _("Webhook"),
+        "what_if": _("What-if"),
         "curves": _("Curves of supply and demand"),
         "supply_graph": _("Supply graph"),
     },

@@ -180,6 +180,8 @@ def test_fill_rates_by_product_side_and_period(own_app: Application) -> None:
     assert (met.rate(), met.rate("2027-Q3"), sold.rate("2027-Q2")) == (1, None, Decimal(10) / 15)
     assert sold.unmatched == {Reason.OUT_OF_THE_MONEY: 1}
     assert (sold.offers, fill_rates.by_reason(list(found.values()))) == (2, {Reason.OUT_OF_THE_MONEY: 1})
+    moved = [of_product(run, town.grade.product_code, f"2027-Q{quarter}").locked for quarter in range(1, 5)]
+    assert [one and one.units for one in moved] == [5, 10, None, 10]
     page = words(browser(own_app, staff).get(f"/console/runs/{run.id}/fill").text)
     assert "1 × Price did not meet the market" in page
     assert browser(own_app, make.RegulatorFactory()).get(f"/console/runs/{run.id}/fill").status_code == 403

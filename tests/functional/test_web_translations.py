@@ -17,6 +17,7 @@ from app.jobs.queue import KEEPING, SENDING, SOLVING
 from app.jobs.tasks import tasks
 from app.models import UserRole
 from app.operations.jobs_overview import JobState
+from app.operations.waiting import What, Who
 from app.permissions import KEY_SCOPES
 from app.transaction import Application
 from app.translations import catalogue_path, translations
@@ -108,7 +109,9 @@ CODES: dict[str, Iterable[str]] = {
     "invoice_kind": models.InvoiceKind,
     "invoice_line": models.LineName,
     "fixing": models.FixingKind,
-    "subject": models.SubjectKind,
+    "subject": {*models.SubjectKind, "what_if", "curves", "supply_graph"},  # of steps, and of looks
+    "waits_for": Who,
+    "waiting": What,
     "job": JobState,
     "queue": (SOLVING, KEEPING, SENDING),
     "task": [task.rpartition(":")[2] for task in tasks.tasks],
