@@ -23,6 +23,7 @@ from app.web.paging import page_of
 from app.web.reference_form import SUBJECTS, ReferenceForm, Subject, field_name
 from app.web.texts import _
 
+POINTED_AT = {"product", "region", "market_index"}
 blueprint = Blueprint("reference", __name__, url_prefix="/console/reference")
 
 
@@ -153,15 +154,16 @@ def _differences(change: ReferenceChange) -> list[tuple[str, str, str]]:
 def _choices(subject: Subject) -> dict[str, list[tuple[str, str]]]:
     """Codes with names for the columns that point at products, regions and indices."""
     found: dict[str, list[tuple[str, str]]] = {}
-    known: dict[str, type[Product | Region | MarketIndex]] = {
-        "product": Product,
-        "region": Region,
-        "market_index": MarketIndex,
-    }
     for field in subject.fields:
-        if (model := known.get(field.points_at or "")) is not None:
-            rows = session().scalars(sa.select(model).order_by(model.code))
-            found[field.name] = [(one.code, f"{named(one)} ({one.code})") for one in rows]
+        rows: Sequence[Product | Region | MarketIndex] = ()
+        if field.points_at == "product":
+            rows = session().scalars(sa.select(Product).order_by(Product.code)).all()
+        elif field.points_at == "region":
+            rows = session().scalars(sa.select(Region).order_by(Region.code)).all()
+        elif field.points_at == "market_index":
+            rows = session().scalars(sa.select(MarketIndex).order_by(MarketIndex.code)).all()
+        if field.points_at in POINTED_AT:
+            found[field.name] = [(row.code, f"{named(row)} ({row.code})") for row in rows]
         elif field.codes:
             found[field.name] = [(code, code) for code in field.codes]
     return found
@@ -179,7 +181,7 @@ def _row(subject: Subject) -> Model:
     return one(session(), subject.model, **key)
 
 
-def _key_of(subject: Subject, row: Model) -> dict[str, str]:
+def _key_of(subject: Subject, row: Model) -> dict[str, Any]:
     return {column: str(value) for column in subject.key if (value := getattr(row, column)) is not None}
 
 

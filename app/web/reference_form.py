@@ -117,7 +117,9 @@ class Subject:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        found = {column.key: Field(column) for column in self.model.__table__.columns if column.key != "id"}
+        found = {
+            column.key: Field(column) for column in sa.inspect(self.model).local_table.columns if column.key != "id"
+        }
         return tuple(found.pop(name) for name in self.key) + tuple(found.values())
 
 

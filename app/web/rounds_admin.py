@@ -18,6 +18,7 @@ from app.operations.forward_curve import CHANGEABLE, enter_forward_prices, forwa
 from app.operations.guests import firms_by_number, guests
 from app.operations.offer_cells import CellFault, number
 from app.operations.offer_faults import expected
+from app.operations.reference_data import Outcome
 from app.permissions import Permission
 from app.web.formats import language
 from app.web.labels import options
@@ -125,7 +126,7 @@ def invite(round_id: uuid.UUID) -> ResponseReturnValue:
             ]
     except (Refused, Conflict) as refusal:
         return _guests(market_round, {"firms": refusal.text.in_language(language())}), 422
-    count = sum(outcome is rounds.Outcome.CREATED for outcome in outcomes)
+    count = sum(outcome is Outcome.CREATED for outcome in outcomes)
     flash(ngettext("%(num)d firm is invited.", "%(num)d firms are invited.", count), "success")
     return redirect(url_for("rounds_admin.guest_list", round_id=round_id), 303)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -38,9 +39,9 @@ def keep() -> ResponseReturnValue:
     except (Refused, Conflict) as refusal:
         flash(_("The view is not kept: %(why)s", why=refusal.text.in_language(language())), "danger")
         said = {name: value for name, value in arguments.items() if value.strip()}
-        return redirect(url_for("review.queue", **said), 303)
+        return redirect(_queue(said), 303)
     flash(_("The view “%(name)s” is kept.", name=kept.name), "success")
-    return redirect(url_for("review.queue", **kept.arguments), 303)
+    return redirect(_queue(kept.arguments), 303)
 
 
 @blueprint.post("/<uuid:view_id>/remove")
@@ -50,3 +51,7 @@ def remove(view_id: uuid.UUID) -> ResponseReturnValue:
     saved_views.remove(session(), principal=principal(), view_id=view_id)
     flash(_("The view is removed."), "success")
     return redirect(url_for("review.queue"), 303)
+
+
+def _queue(arguments: dict[str, Any]) -> str:
+    return url_for("review.queue", **arguments)

@@ -13,14 +13,16 @@ from app.auth.sign_in import LONGEST_EMAIL, normalise_email
 from app.clock import clock
 from app.db import session
 from app.errors import Conflict, Refused
-from app.models import Language, User, UserRole
-from app.operations import people
+from app.models import Firm, Language, User, UserRole
+from app.operations import firms, people
 from app.permissions import FIRM_ROLES, Permission
+from app.web.formats import named
 from app.web.labels import options
 from app.web.paging import page_of
 from app.web.texts import _
 
 blueprint = Blueprint("team", __name__)
+MOST_FIRMS = 2_000
 
 
 @blueprint.get("/people")
@@ -57,7 +59,7 @@ def invite() -> ResponseReturnValue:
             email=email,
             name=name,
             role=UserRole(values["role"]),
-            firm_id=None,
+            firm_id=values.get("firm_id", type=uuid.UUID),
             language=Language.ENGLISH if values.get("language") == "en" else Language.CHINESE,
             now=clock(),
         )
@@ -93,9 +95,16 @@ def change(user_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def _roles() -> list[UserRole]:
-    """The roles that the asker may give; firm roles by firms only, since the platform names no firm here."""
-    of_firm = principal().firm_id is not None
-    return [role for role in UserRole if (role in FIRM_ROLES) is of_firm]
+    """The roles that the asker may give: a firm's people those of firms, the platform all."""
+    return [role for role in UserRole if role in FIRM_ROLES or principal().firm_id is None]
+
+
+def _firms() -> list[tuple[str, str]]:
+    """The firms that the platform may give an account; a firm's own administrator names none."""
+    if principal().firm_id is not None:
+        return []
+    active = firms.visible_firms(principal()).where(Firm.active).order_by(Firm.name_en, Firm.id).limit(MOST_FIRMS)
+    return [(str(firm.id), named(firm)) for firm in session().scalars(active)]
 
 
 def _listing(values: object, errors: dict[str, str]) -> str:
@@ -106,5 +115,8 @@ def _listing(values: object, errors: dict[str, str]) -> str:
         values=values,
         errors=errors,
         roles=options("user_role", list(_roles())),
+        of_firms=options("user_role", [role for role in UserRole if role in FIRM_ROLES]),
+        of_platform=options("user_role", [role for role in UserRole if role not in FIRM_ROLES]),
+        firms=_firms(),
         me=principal().user_id,
     )

@@ -157,7 +157,7 @@ def test_the_form_offers_the_curve_and_keeps_the_formula(
 ) -> None:
     browser: FlaskClient = client_as(place.trader)
     asked = f"kind=capacity&round_id={place.round.id}&product={place.product.code}"
-    assert "LC · 60,000.00" in browser.get(f"/offers/new/product?{asked}").text
+    assert "LC · 60,000" in browser.get(f"/offers/new/product?{asked}").text
     form = {
         "kind": "capacity",
         "round_id": str(place.round.id),
@@ -176,7 +176,12 @@ def test_the_form_offers_the_curve_and_keeps_the_formula(
     answer = browser.post("/offers", data=form)
     assert answer.status_code == 303, answer.text
     offer = session.scalars(sa.select(Offer)).one()
-    assert (offer.index_code, offer.index_factor, offer.index_premium, offer.price) == ("LC", 1, -500, 59_500)
+    assert (offer.index_code, offer.index_factor, offer.index_premium, offer.price) == (
+        "LC",
+        Decimal(1),
+        Decimal(-500),
+        Decimal(59_500),
+    )
     assert "1 × LC" in browser.get(answer.location).text
     edit = browser.get(f"/offers/{offer.id}/edit").text
     assert 'value="-500"' in edit

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.models import SavedView, User
@@ -16,7 +16,8 @@ from tests import factories as make
 
 from .web_market import proposal_for_review
 
-As = Callable[[User], FlaskClient]
+Browser = Any  # a FlaskClient; its answers' `json` may be anything
+As = Callable[[User], Browser]
 QUEUE, VIEWS = "/console/review", "/console/review/views"
 
 
