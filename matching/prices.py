@@ -22,9 +22,10 @@ from .clearing import Cleared
 from .engine import INFINITY, Face
 from .pricing import TIE, Duals, Values, best_candidates
 from .program import SUPPORT, Program
+from .reach import running
 from .sides import Bools, Floats
 
-CEILING = 1e3  # times the product's price: what an input that nobody sells is worth to an idle conversion
+CEILING = 1e3  # times the product's price: no value inside a chain is told above it
 SLACK = 1e-7  # a row with more slack than this, in typical values, is not scarce
 SEED = 20_27  # the direction that tells whether an end is unique is drawn, but always the same
 
@@ -66,6 +67,7 @@ class _Ends:
         self.program, self.traded = cleared.program, cleared.point.variables
         self.priced_out: set[bytes] = set()  # duals at which no lane gains: most products end at the same ones
         self.weights = _drawn_weights(cleared.program)
+        self.runs = _could_run(cleared.program)
 
     def best_for(self, *, selling: bool) -> Floats:
         """The end best for sellers, or for buyers."""
@@ -80,12 +82,13 @@ class _Ends:
         unique = self._is_unique(best[0], variables, on_side)
         ends = [best] if unique else self._of_each_product(best[0], on_side)
         inside = np.zeros(len(rows))
-        inside[program.inside] = 1.0 if selling else -1.0
+        inside[program.inside] = np.where(self.runs, 1.0 if selling else -1.0, -1.0)
         found = []
         for end, point in ends:
             # Where nothing else decides, values inside the chain lean the same way: what an idle conversion would
             # have to charge (best for sellers), or could at most pay (best for buyers); then prices are as low as
-            # they can be, with weights drawn from what is offered: they leave one point, whoever looks for it.
+            # they can be. What is asked for an input that nobody can bring has no upper end: there its value is what
+            # is left for it at both ends. Weights drawn from what is offered leave one point, whoever looks for it.
             ceiling = CEILING + 10 * point
             leaning, _ = self._furthest(end, inside, ceiling=ceiling)
             found.append(self._furthest(leaning, -self.weights, ceiling=ceiling)[1])
@@ -146,6 +149,15 @@ def _drawn_weights(program: Program) -> Floats:
     subjects = [*market.sellers.content, *market.buyers.content, *limits]
     drawn = b"".join(shake_128(subject.encode()).digest(4 * segments) for subject in subjects)
     return 1.0 + np.frombuffer(drawn, dtype=np.uint32) / 2.0**33
+
+
+def _could_run(program: Program) -> Bools:
+    """[rows inside the chain] True where the row's conversion could have all its inputs, whatever they cost."""
+    market, segments = program.market, program.segments
+    whole = segments.smallest(running(market, program.lanes).astype(np.int64)) > 0
+    of_position = np.concatenate([market.sellers.conversion, market.buyers.conversion])
+    position, at = np.divmod(program.inside, len(segments))
+    return np.asarray(whole[of_position[position], at], dtype=bool)
 
 
 def _traded_volume(program: Program, variables: Floats) -> Floats:

@@ -96,7 +96,6 @@ def test_a_seller_at_the_bid_is_kept_out_by_the_corridor_alone() -> None:
     assert {r.offer: r.reason for r in run(market).results}["s2"] is Reason.LIMITED_BY_CORRIDOR
 
 
-@pytest.mark.xfail(reason="an input nobody can bring is priced at the solver's ceiling", strict=True)
 def test_an_input_that_cannot_come_makes_no_price_up() -> None:
     """Salt is wanted at 100; ore is sold where no freight leads to the converter."""
     market = snapshot(

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 
+from matching import entry
 from matching.answer import Reason
 from matching.run import run
-from matching.snapshot import Side, Snapshot
+from matching.snapshot import Conversion, ConversionInput, Corridor, Side, Snapshot
 
-from .markets import markets
+from .markets import buy, markets, sell, snapshot
 
 CENT = Decimal("0.01")
 MANY = 1_000_000  # times the drawn volume, so that no whole lot decides who trades
 
-laws = settings(max_examples=60, derandomize=True)
+laws = settings(max_examples=40, derandomize=True)
 
 
 def scaled(market: Snapshot) -> Snapshot:
@@ -79,6 +82,71 @@ def check(market: Snapshot) -> None:
             assert not is_taken(nearer, result.offer), result
         if has_price(enough, result.offer):
             assert is_taken(enough, result.offer), result
+
+
+def told(market: Snapshot) -> dict[str, tuple[Reason, Decimal | None, bool]]:
+    return {r.offer: (r.reason, r.distance, r.distance_at_least) for r in run(market).results}
+
+
+def two_quarters(**more: Any) -> Snapshot:
+    """Each quarter has a seller of its own; t sells both quarters together or not at all, so both have to give way:
+    what they save, 10 and 30 a lot, is 20 on average."""
+    return snapshot(
+        sell("s1", [100, 0], "10", firm="Ada"),
+        sell("s2", [0, 100], "30", firm="Ada"),
+        sell("t", [100, 100], "40", min_term=2, **more),
+        buy("b", [100, 100], "60"),
+    )
+
+
+def test_a_long_contract_displaces_several_short_ones() -> None:
+    assert told(two_quarters())["t"] == (Reason.OUT_OF_THE_MONEY, Decimal(20), False)
+
+
+def test_with_block_terms_a_distance_is_at_least_so_much() -> None:
+    reason, distance, at_least = told(two_quarters(all_or_none=True))["t"]
+    assert (reason, at_least) == (Reason.OUT_OF_THE_MONEY, True)
+    assert distance is not None
+    assert 0 < distance <= 20
+
+
+def test_without_effort_a_distance_is_at_least_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    market = two_quarters()
+    monkeypatch.setattr(entry._Entry, "_affords", lambda *_: False)
+    reason, distance, at_least = told(market)["t"]
+    assert (reason, at_least) == (Reason.OUT_OF_THE_MONEY, True)
+    assert distance is not None
+    assert 0 < distance <= 20
+
+
+def test_a_closed_corridor_is_the_reason_whatever_the_price() -> None:
+    way = Corridor(product="ore", origin="north", destination="north", position=None, limit=Decimal(0))
+    market = snapshot(sell("s", [10], "60"), buy("b", [10], "40"), corridors=(way,))
+    assert set(told(market).values()) == {(Reason.LIMITED_BY_CORRIDOR, None, False)}
+
+
+def test_who_buys_what_cannot_be_made_lacks_the_input() -> None:
+    """Ore is sold where no freight leads to the converter."""
+    need = ConversionInput(product="ore", grade="plain", quantity_per_output=Decimal("0.25"))
+    maker = Conversion(
+        conversion="c",
+        firm="Caro",
+        region="north",
+        product="salt",
+        grade="plain",
+        capacity=(10,),
+        fee=(Decimal(5),),
+        inputs=(need,),
+    )
+    market = snapshot(
+        sell("s", [10], "40", region="south"), buy("b", [10], "100", product="salt"), conversions=(maker,)
+    )
+    found = told(market)
+    assert {label: found[label][0] for label in ("s", "b", "c")} == {
+        "s": Reason.NO_ELIGIBLE_LANE,
+        "b": Reason.INPUT_NOT_AVAILABLE,
+        "c": Reason.INPUT_NOT_AVAILABLE,
+    }
 
 
 @laws
