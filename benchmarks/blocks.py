@@ -1,8 +1,9 @@
 """`python -m benchmarks.blocks`: minimum rates at size, how soon there is an answer and how far it is from the bound.
 
-For each size the seconds that the clearing without block terms takes, the seconds on top of it to the first answer and
-to the last, and how far both stay behind the divisible optimum over all candidates that have room for their minimum
-rate (no answer is worth more), in per cent; last, how far that optimum is below the market without block terms.
+Seconds are the processor's: nothing here runs on two, and others may use the machine. For each size those that the
+clearing takes without block terms, those on top of it to the first answer and to the last, and how far both stay behind
+the divisible optimum over all candidates that have room for their minimum rate (no answer is worth more), in per cent;
+last, how far that optimum is below the market without block terms.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from dataclasses import dataclass
 
 from matching.block_choice import Choice, SearchLimits
 from matching.block_terms import read_terms
+from matching.building import build
 from matching.clearing import clear
 from matching.engine import WarmEngine
 from matching.graph import sub_markets
 from matching.lanes import find_lanes
-from matching.sides import build
 
 from .instances import Case, make, short
 
@@ -68,19 +69,19 @@ def measure(case: Case, seconds: float) -> Row:
         parts.append((market, find_lanes(market)))
     every = sum(len(lanes) for _, lanes in parts)
     for market, lanes in parts:
-        begun = time.perf_counter()
+        begun = time.process_time()
         start = clear(market, lanes, WarmEngine)
-        cleared = time.perf_counter()
+        cleared = time.process_time()
         terms = read_terms(market)
         first = Choice(start, terms, SearchLimits(seconds=0.0))
-        answered = time.perf_counter()
+        answered = time.process_time()
         best = first
         if seconds:
             best = Choice(start, terms, SearchLimits(seconds=seconds * len(lanes) / every))
         row.lanes += len(lanes)
         row.clearing += cleared - begun
         row.first += answered - cleared
-        row.total += time.perf_counter() - (answered if seconds else cleared)
+        row.total += time.process_time() - (answered if seconds else cleared)
         value = start.program.value
         row.divisible += start.point.value * value
         row.bound += best.bound.most

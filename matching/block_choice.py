@@ -1,10 +1,12 @@
 """The choice among offers with block terms.
 
-1. A heuristic: from the divisible optimum on, what breaks its terms is left out until nothing is broken. It always
-   ends in an answer.
-2. A mixed-integer programme over the candidates near the optimum, beginning at that answer, says what it would take;
-   who would be matched at a loss at the prices of that is left out and the rest solved again.
-3. What has been left out is let in again, the most tempting first, wherever that gains.
+1. A heuristic: from the divisible optimum on, what breaks its terms is left out or raised until nothing is broken. It
+   always ends in an answer.
+2. What was left out although it would gain, and what was raised at a cost, is decided anew: all of it once, then some
+   of it, drawn, again and again.
+3. A mixed-integer programme over the candidates that a better answer may have, beginning at that answer, says what it
+   would take; who would be matched at a loss at the prices of that is left out and the rest solved again.
+4. What has been left out is let in again, the most tempting first, wherever that gains.
 
 The best answer of all stays.
 """
@@ -27,16 +29,21 @@ from .engine import Point
 from .pricing import TIE, Duals, Values
 from .sides import Bools
 
+DRAWN = 0.3  # part of what is decided anew at a time
+SEED = 20_27  # which part is drawn, but always the same
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchLimits:
     """What the search may take beyond its first step.
 
-    Seconds; solutions of the mixed-integer programme, nodes of branch and bound in each, candidates that it sees;
-    things let in again. The seconds are a safety net: an answer that they cut short depends on the machine.
+    Seconds; times that part of an answer is decided anew; solutions of the mixed-integer programme, nodes of branch
+    and bound in each, candidates that it sees; things let in again. The seconds are a safety net: an answer that they
+    cut short depends on the machine.
     """
 
     seconds: float = 30.0
+    renewals: int = 20
     nodes: int = 2_000
     rounds: int = 4
     tries: int = 100
@@ -68,6 +75,7 @@ class Choice:
             most=most * value, found=self.kept.point.value * value, proved=not self._better(self.possible)
         )
         if not self.bound.proved and limits.seconds > 0:
+            self._renew()
             self.bound = self._by_integers(cut)
             self._let_in()
 
@@ -79,6 +87,21 @@ class Choice:
 
     def _better(self, point: Point | Chosen) -> bool:
         return point.value > self.kept.point.value + SAME * abs(self.kept.point.value)
+
+    def _renew(self) -> None:
+        """Decide part of the answer anew, again and again, for a third of the time at most."""
+        drawn, until = np.random.default_rng(SEED), self.until - 2 / 3 * self.limits.seconds
+        for turn in range(self.limits.renewals):
+            if time.monotonic() > until or not self._better(self.possible):
+                return
+            share = DRAWN if turn else 1.0
+            tempting, costly = self._tempting(), self.rest.costly(self.kept)
+            left_out = union([one for one in tempting if drawn.random() < share])
+            raised = {key for key in costly if drawn.random() < share}
+            answer = self.rest.without_breach(
+                self.kept.left_out - left_out, self.kept.point.value, self.kept.raised - raised
+            )
+            self.kept = answer or self.kept
 
     def _by_integers(self, cut: float) -> BlockBound:
         """The mixed-integer programme, solved again without whom its prices would give a loss.

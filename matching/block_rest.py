@@ -81,6 +81,7 @@ class Rest:
         self.market, self.lanes = start.program.market, start.program.lanes
         self.rooms = Rooms(self.market, self.lanes)
         self.least = least_rate(terms, self.market, self.lanes, np.arange(len(self.lanes)))
+        self.roomy = np.zeros(0, dtype=bool)  # by candidate of the programme, as far as asked
 
     def keys(self, candidates: Candidates) -> Ints:
         """One number a candidate, whatever programme it stands in."""
@@ -102,9 +103,12 @@ class Rest:
     def allowed(self, left_out: LeftOut) -> Bools:
         """[candidates of the programme] those that may trade."""
         found = self.program.candidates
-        possible = self.rooms.of(found.lane, found.window) >= self.least[found.lane]
+        known = len(self.roomy)
+        if known < len(found):
+            lane, window = found.lane[known:], found.window[known:]
+            self.roomy = np.concatenate([self.roomy, self.rooms.of(lane, window) >= self.least[lane]])
         gone = np.isin(self.keys(found), sorted(left_out.candidates))
-        return np.asarray(possible & ~gone & ~self.shut(left_out)[found.lane])
+        return np.asarray(self.roomy & ~gone & ~self.shut(left_out)[found.lane])
 
     def open_lanes(self, left_out: LeftOut) -> Bools:
         """[L] lanes on which every candidate may trade."""
@@ -203,6 +207,11 @@ class Rest:
         at = at[(least[at] > 1) | self._on_parents(at)]
         at = at[self.between_offers(at)]
         return frozenset(self.keys(trade.candidates)[at].tolist())
+
+    def costly(self, kept: Kept) -> list[int]:
+        """Raised candidates of an answer that lose at its shadow prices."""
+        keys, reduced = self.keys(self.program.candidates), self.reduced(kept.point)[self.program.fixed :]
+        return [int(key) for key in keys[(reduced < -TIE) & np.isin(keys, sorted(kept.raised))]]
 
     def between_offers(self, at: Ints) -> Bools:
         """Of some candidates of the programme those that no conversion has a part in."""

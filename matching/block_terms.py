@@ -236,11 +236,13 @@ def breaches(terms: BlockTerms, trade: Trade) -> list[Breach]:
 
 
 def _below_least(terms: BlockTerms, trade: Trade) -> Iterator[Breach]:
-    for k in np.flatnonzero(trade.traded).tolist():
-        for party in (int(trade.seller[k]), int(trade.buyer[k])):
-            least = int(terms.least[party])
-            if least > 1 and trade.rates[k] < least * (1 - NEAR):
-                yield Breach(term=Term.LEAST, party=party, share=float(trade.rates[k]) / least, candidate=k)
+    ends = np.stack([trade.seller, trade.buyer])
+    least = terms.least[ends]
+    below = trade.traded & (least > 1) & (trade.rates < least * (1 - NEAR))
+    for k in np.flatnonzero(below.any(axis=0)).tolist():
+        for end in np.flatnonzero(below[:, k]).tolist():
+            share = float(trade.rates[k] / least[end, k])
+            yield Breach(term=Term.LEAST, party=int(ends[end, k]), share=share, candidate=k)
 
 
 def _beside_in_group(terms: BlockTerms, trade: Trade) -> Iterator[Breach]:
