@@ -38,13 +38,15 @@ BEND = 0.16  # of the length of a line, so that there and back are two
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A region on the map; the radius tells what stays within it."""
+    """A region on the map; the radius tells what stays within it. Its name stands where `anchor` says."""
 
     region: Region
     x: float
     y: float
     radius: float
     text: str
+    label: tuple[float, float]
+    anchor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class MapDrawing:
     places: Sequence[Place]
     lines: Sequence[Line]
     frame: float
+    height: float
 
 
 @blueprint.get("/runs/<uuid:run_id>/lanes")
@@ -101,6 +104,7 @@ def drawing_of(lanes: Sequence[RegionLane], product: Product) -> MapDrawing:
         for lane in shown
         if lane.origin.code != lane.destination.code
     ]
+    labels = labels_of(points, radius, {code: named(one) for code, one in regions.items()})
     places = [
         Place(
             region=regions[code],
@@ -108,10 +112,17 @@ def drawing_of(lanes: Sequence[RegionLane], product: Product) -> MapDrawing:
             y=y,
             radius=radius[code],
             text=named(regions[code]) + (f": {quantity(within[code], product.unit)}" if code in within else ""),
+            label=labels[code][0],
+            anchor=labels[code][1],
         )
         for code, (x, y) in sorted(points.items())
     ]
-    return MapDrawing(places=places, lines=lines, frame=round(height, 1))
+    return MapDrawing(
+        places=places,
+        lines=lines,
+        frame=round(height, 1),
+        height=height + (170 if any(_edge_of(one) == "south" for one in regions.values()) else 110),
+    )
 
 
 def places_of(regions: Sequence[Region]) -> tuple[Mapping[str, tuple[float, float]], float]:
@@ -150,6 +161,38 @@ def _inside(regions: Sequence[Region]) -> tuple[dict[str, tuple[float, float]], 
         )
         for one in regions
     }, height
+
+
+def labels_of(
+    points: Mapping[str, tuple[float, float]], radius: Mapping[str, float], names: Mapping[str, str]
+) -> dict[str, tuple[tuple[float, float], str]]:
+    """For each region where its name begins, is centred or ends: above, beside or below, where nothing stands yet."""
+    taken = [
+        (x - radius[code], y - radius[code], x + radius[code], y + radius[code]) for code, (x, y) in points.items()
+    ]
+    found = {}
+    for code, (x, y) in sorted(points.items(), key=lambda one: (one[1][1], one[0])):
+        width = sum(12.0 if ord(letter) > 0x2E7F else 6.6 for letter in names[code])
+        gap = radius[code] + 5
+        tries = (
+            ((x, y - gap), "middle", x - width / 2),
+            ((x + gap, y + 4), "start", x + gap),
+            ((x - gap, y + 4), "end", x - gap - width),
+            ((x, y + gap + 10), "middle", x - width / 2),
+        )
+        boxes = [(left, at[1] - 10, left + width, at[1] + 2) for at, _anchor, left in tries]
+        free = [sum(_overlap(box, other) for other in taken) for box in boxes]
+        best = free.index(min(free))
+        taken.append(boxes[best])
+        found[code] = tries[best][0], tries[best][1]
+    return {code: ((round(at[0], 1), round(at[1], 1)), anchor) for code, (at, anchor) in found.items()}
+
+
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
+    """The area that two boxes (left, top, right, bottom) share."""
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    down = min(one[3], other[3]) - max(one[1], other[1])
+    return max(across, 0.0) * max(down, 0.0)
 
 
 def _edge_of(region: Region) -> str | None:

@@ -22,7 +22,7 @@ from app.web.formats import named
 from matching.graph import Hub
 
 blueprint = Blueprint("supply_graph", __name__, url_prefix="/console")
-BOX, GAP, ROW, COLUMN = 132.0, 14.0, 40.0, 190.0
+BOX, GAP, ROW, COLUMN = 172.0, 14.0, 40.0, 236.0
 SHOWN_FIRMS = 10
 SHOWN_HUBS = 60
 
