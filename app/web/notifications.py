@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, Flask, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -172,7 +173,7 @@ def place_of(message: Outbox, who: Principal) -> str | None:
     """The address that a message leads its reader to; None where he may open none."""
     for place in PLACES.get(message.about_kind, ()):
         if who.may(place.permission):
-            found = {place.parameter: message.about_id}
+            found: dict[str, Any] = {place.parameter: message.about_id}
             if place.further is not None:
                 found[place.further] = message.payload[place.further]
             return url_for(place.endpoint, **found)

@@ -82,7 +82,7 @@ def _places_of_ends(
     """Each end under the middle of the states it is reached from, pushed apart from left to right."""
     wanted = {}
     for end in ends:
-        above = [boxes[from_].x for from_, to in pairs if to == end and from_ in boxes]
+        above = [boxes[from_].x for from_, to in pairs if to == end and from_ is not None and from_ in boxes]
         wanted[end] = sum(above) / len(above) if above else MARGIN
     places: dict[str, float] = {}
     after = MARGIN

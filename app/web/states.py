@@ -37,7 +37,7 @@ def show() -> ResponseReturnValue:
     """One subject of the table (`?subject=`, a contract without it) in one of its rule sets (`?rules=`, the newest)."""
     asked, rules = request.args.get("subject"), request.args.get("rules")
     subject = Subject(asked) if asked in set(Subject) else Subject.CONTRACT
-    version = rules if rules in TABLES else RULE_VERSION
+    version = rules if rules is not None and rules in TABLES else RULE_VERSION
     rows = [row for row in table_of(version) if row.subject is subject]
     return render_template(
         "states.html",

@@ -460,6 +460,7 @@ def taken_back_twice() -> object:
 def awarded_twice() -> object:
     """The triggers, which would speak first, are off."""
     claim = ONE_OF["claim"]()
+    assert isinstance(claim, models.Claim)
     db.session.execute(sa.text("ALTER TABLE invoice DISABLE TRIGGER USER"))
     row = ONE_OF["invoice"]()
     columns = [column.key for column in TABLES["invoice"].columns if not column.primary_key]

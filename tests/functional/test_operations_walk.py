@@ -41,6 +41,7 @@ from .delivery_market import ASSAY, BINDING, FIRM, NOON, SHIPPED, Supply, supply
 from .web_market import proposal_for_review
 
 Act = Callable[[Principal], object]
+Road = list[tuple[Act, Principal]]
 PEOPLE = (Actor.SELLER, Actor.BUYER, Actor.STAFF)
 
 
@@ -117,7 +118,7 @@ def _delivered(session: Session, found: Supply, state: str) -> CallOff:
 def acts_on(session: Session, found: Supply, call_off: CallOff) -> dict[str, Act]:
     own: dict[str, Any] = {"call_off_id": call_off.id}
     day = {"forecast": NOON, "nominated": NOON, "firm": FIRM, "confirmed": SHIPPED}.get(call_off.state, SHIPPED)
-    shipment = {"transport_document": "W", "certificate": "C", "shipped_on": dt.date(2027, 2, 8)}
+    shipment: dict[str, Any] = {"transport_document": "W", "certificate": "C", "shipped_on": dt.date(2027, 2, 8)}
     received = dt.date(2027, 2, 10)
     short: dict[str, Any] = {"lots": 5, "reason_code": "transport"}
 
@@ -245,13 +246,12 @@ class Parties:
     def come_to(self, state: str) -> Proposal:
         """Bring it to a state by the operations themselves."""
         seller, buyer, staff = (self.who[actor] for actor in PEOPLE)
-        roads: dict[str, list[tuple[Act, Principal]]] = {
+        taken: Road = [(self.take_up, staff)]
+        released: Road = [*taken, (self.release, staff)]
+        roads: dict[str, Road] = {
             "proposed": [],
-            "under_review": [(self.take_up, staff)],
-            "withheld": [(self.take_up, staff), (self.withhold, staff)],
-        }
-        released = [(self.take_up, staff), (self.release, staff)]
-        roads |= {
+            "under_review": taken,
+            "withheld": [*taken, (self.withhold, staff)],
             "released": released,
             "expired": released,
             "cancelled": released,

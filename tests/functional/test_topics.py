@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.auth.principal import of_user
 from app.db import db
-from app.models import Firm, FixingKind, Outbox, TerminationGround, User
+from app.models import Amendment, Firm, FixingKind, Outbox, TerminationGround, User
 from app.operations import (
     amendments,
     assays,
@@ -68,19 +69,18 @@ def never_signed() -> None:
 def amended() -> None:
     session, contract = db.session(), effective_contract()
 
-    def proposed(**changes: object) -> tuple[dict[str, object], object]:
-        amendment = moved("propose", drafted(contract, **changes), "seller")
-        ids = {"contract_id": contract.id, "amendment_id": amendment.id, "now": NOON}
-        return ids, amendment
+    def proposed() -> tuple[dict[str, Any], Amendment]:
+        amendment = moved("propose", drafted(contract), "seller")
+        return {"contract_id": contract.id, "amendment_id": amendment.id, "now": NOON}, amendment
 
     ids, _ = proposed()
-    amendments.cancel(session, principal=trader(contract.seller), **ids)  # type: ignore[arg-type]
+    amendments.cancel(session, principal=trader(contract.seller), **ids)
     ids, _ = proposed()
-    amendments.refuse(session, principal=trader(contract.buyer), reason_code="not_agreed", **ids)  # type: ignore[arg-type]
+    amendments.refuse(session, principal=trader(contract.buyer), reason_code="not_agreed", **ids)
     proposed()
     assert amendments.expire(session, now=NOON + 30 * DAY) == 1
     _, last = proposed()
-    moved("sign", last, "buyer")  # type: ignore[arg-type]
+    moved("sign", last, "buyer")
 
 
 def delivered() -> None:
@@ -140,7 +140,7 @@ def hindered() -> None:
         affected=Decimal(1),
         now=INSIDE,
     )
-    act = {"contract_id": found.contract.id}
+    act: dict[str, Any] = {"contract_id": found.contract.id}
     suspension.suspend(session, principal=staff(), reason_code="force_majeure", now=INSIDE, **act)
     end = at("2027-03-20")
     force_majeure.end(session, principal=found.sells, event_id=event.id, ended_on=dt.date(2027, 3, 19), now=end)

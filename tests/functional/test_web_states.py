@@ -13,6 +13,8 @@ from app.web.state_drawing import HEIGHT, WIDTH, draw
 from contracts.state import MOVE_TEXTS, RULE_VERSION, STATES, TABLES, TRANSITIONS, Subject, end_states, table_of
 from tests import factories as make
 
+from .night_market import body
+
 As = Callable[[User], FlaskClient]
 
 
@@ -59,7 +61,7 @@ def test_an_older_rule_set_is_told_as_it_was(client_as: As) -> None:
 def test_the_api_tells_every_rule_set(client_as: As) -> None:
     browser = client_as(make.UserFactory())
     for version in TABLES:
-        told = browser.get(f"/api/v1/state-table?rule_version={version}").json["subjects"]
+        told = body(browser.get(f"/api/v1/state-table?rule_version={version}"))["subjects"]
         assert {one["rule_version"] for one in told} == {version}
         moves = [(one["subject"], move["from"], move["move"], move["to"]) for one in told for move in one["moves"]]
         assert sorted(moves, key=str) == sorted(
