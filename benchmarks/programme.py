@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from matching.building import build
 from matching.lanes import Lanes, admissible, find_lanes
 from matching.limits import UNLIMITED
-from matching.sides import Market, build
+from matching.sides import Market
 from matching.snapshot import Snapshot
 
 Floats = NDArray[np.float64]

@@ -17,12 +17,13 @@ import numpy as np
 from .accounts import HALF_STEP, accounts, freight_of, mean_price
 from .answer import PRICE_STEP, Certificate, Contract, ShadowPrice
 from .blocks import block_faults
+from .building import build
 from .graph import sub_markets
 from .lanes import Lanes, find_lanes
 from .limits import UNLIMITED
 from .pricing import Duals, Values, conversion_margin
 from .shadow_prices import read_duals
-from .sides import Floats, Ints, Market, build
+from .sides import Floats, Ints, Market
 from .snapshot import Snapshot
 from .tally import Tally
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .building import build
 from .clearing import Cleared, clear
 from .engine import Engine, Face, Point, WarmEngine
 from .fan_out import at_once, fan_out
@@ -19,7 +20,7 @@ from .graph import sub_markets
 from .lanes import find_lanes
 from .pricing import TIE, Values, best_candidates
 from .program import Program
-from .sides import Floats, Market, build
+from .sides import Floats, Market
 from .snapshot import Snapshot
 
 

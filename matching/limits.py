@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .sides import Ints, Market, origin_of
-from .snapshot import Corridor, OriginRule
+from .sides import Ints, Market
+from .snapshot import Corridor, OriginRule, origin_of
 
 NO_FAMILY = -1
 UNLIMITED = np.iinfo(np.int64).max // 4

@@ -17,6 +17,7 @@ from .block_choice import Choice, SearchLimits
 from .block_lots import lots_of_blocks
 from .block_terms import breaches, read_terms
 from .blocks import block_offers
+from .building import build
 from .clearing import Cleared, clear
 from .engine import Engine, WarmEngine
 from .explain import results
@@ -28,7 +29,7 @@ from .locking import locked_contracts
 from .lots import whole_lots
 from .prices import PriceRange, price_range
 from .shadow_prices import hub_prices, list_duals, read_duals
-from .sides import Market, build
+from .sides import Market
 from .snapshot import Snapshot
 
 PHASES = ("lanes", "clearing", "prices", "fairness", "lots", "certificate")

@@ -117,6 +117,11 @@ class Conversion:
     origin: str | None = None
 
 
+def origin_of(source: Offer | Conversion) -> str:
+    """Where the material of an offer or conversion comes from."""
+    return source.region if source.origin is None else source.origin
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corridor:
     """A quota on what moves between two regions: units of the product in one period, or in each when None."""

@@ -14,11 +14,12 @@ from decimal import Decimal
 import numpy as np
 
 from matching.answer import PRICE_STEP, Answer, Contract
+from matching.building import build
 from matching.graph import sub_markets
 from matching.lanes import find_lanes
 from matching.pricing import Values
 from matching.shadow_prices import read_duals
-from matching.sides import Floats, Ints, Market, MarketSide, build
+from matching.sides import Floats, Ints, Market, MarketSide
 from matching.snapshot import Snapshot
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
+from matching.building import build
 from matching.clearing import clear
 from matching.engine import WarmEngine
 from matching.graph import sub_markets
 from matching.lanes import find_lanes
-from matching.sides import build
 from matching.snapshot import Snapshot
 
 from . import Solved

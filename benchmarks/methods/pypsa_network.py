@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pypsa
 
-from matching.sides import build as arrays
+from matching.building import build as arrays
 from matching.snapshot import Snapshot
 
 from ..programme import transport

@@ -23,9 +23,9 @@ from app.models import (
 from app.operations.commitments import UNTOUCHED
 from app.operations.snapshots import FrozenRound, freeze
 from matching import snapshot as frozen
+from matching.building import build
 from matching.lanes import find_lanes
 from matching.run import run
-from matching.sides import build
 from matching.snapshot import Bound, Side
 from tests import factories as make
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from matching.building import build
 from matching.clearing import clear
 from matching.engine import Engine, Face, ReferenceEngine, SolverFailed, WarmEngine
 from matching.fairness import settle
 from matching.lanes import find_lanes
 from matching.prices import price_range
-from matching.sides import build
 from tests.unit.test_matching_names import crowded_market
 
 ENGINES = [WarmEngine, ReferenceEngine]

@@ -14,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.errors import InvalidValue
+from matching.building import build
 from matching.graph import loops, reach, sub_markets, supply_graph, tiers
 from matching.lanes import Lanes, Requirement, find_lanes, refusals
 from matching.limits import KINDS, NO_FAMILY, LimitKind
 from matching.pricing import Duals, Values, zero_duals
 from matching.run import run
-from matching.sides import Market, build
+from matching.sides import Market
 from matching.snapshot import Bound, Ceiling, Commitment, Conversion, ConversionInput, Corridor, Snapshot
 from matching.tally import Tally
 

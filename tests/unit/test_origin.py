@@ -16,8 +16,7 @@ from matching.answer import Answer, Reason
 from matching.certificate import check
 from matching.lanes import Requirement
 from matching.run import run
-from matching.sides import origin_of
-from matching.snapshot import Commitment, Conversion, ConversionInput, Offer, OriginRule, Snapshot
+from matching.snapshot import Commitment, Conversion, ConversionInput, Offer, OriginRule, Snapshot, origin_of
 from matching.snapshot_files import read_snapshot, write_snapshot
 from tests.unit.markets import buy, sell, snapshot
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from benchmarks.instances import Case, make
+from matching.building import build
 from matching.clearing import Cleared, clear
 from matching.engine import WarmEngine
 from matching.lanes import find_lanes
 from matching.run import run
 from matching.segments import between_boundaries
-from matching.sides import build
 from matching.snapshot import Snapshot
 
 WINDOWS = ((0, 2), (3, 5), (0, 5), (3, 7), (6, 7))
