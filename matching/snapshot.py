@@ -1,7 +1,7 @@
 """The frozen input of a run: offers, conversions and the limits between them, by label.
 
 Quantities are whole lots of the product; prices are CNY per unit of the product, tax excluded. Positions count the
-periods of the horizon from 0. The order of the tuples carries no meaning: `matching.sides` sorts by content.
+periods of the horizon from 0. The order of the tuples carries no meaning: `matching.building` sorts by content.
 """
 
 from __future__ import annotations
