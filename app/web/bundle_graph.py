@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from flask import Flask
 
-from app.models import Firm
+from app.models import Firm, Product
 from app.operations.review_sheet import ReviewLine
 from app.web.formats import money_short, named
 
@@ -55,7 +55,7 @@ class _Trade:
     """All proposals of a bundle between two firms."""
 
     value: Decimal = Decimal(0)
-    products: set[str] = field(default_factory=set)
+    products: dict[str, Product] = field(default_factory=dict)
 
 
 def init_app(app: Flask) -> None:
@@ -70,7 +70,7 @@ def bundle_drawing(line: ReviewLine, others: Iterable[ReviewLine]) -> BundleDraw
         firms |= {one.seller.id: one.seller, one.buyer.id: one.buyer}
         trade = trades[one.seller.id, one.buyer.id]
         trade.value += one.total_value
-        trade.products.add(named(one.product))
+        trade.products[one.product.code] = one.product
     own = line.seller.id, line.buyer.id
     places, height, width = _places(_columns(own, trades), firms)
     drawn = {pair: trade for pair, trade in trades.items() if pair[0] in places and pair[1] in places}
@@ -81,7 +81,7 @@ def bundle_drawing(line: ReviewLine, others: Iterable[ReviewLine]) -> BundleDraw
             places[buyer],
             part=float(trade.value / largest) if largest else 0.0,
             text=f"{named(firms[seller])} → {named(firms[buyer])}: "
-            f"{', '.join(sorted(trade.products))}, {money_short(trade.value)}",
+            f"{', '.join(sorted(map(named, trade.products.values())))}, {money_short(trade.value)}",
             here=(seller, buyer) == own,
         )
         for (seller, buyer), trade in drawn.items()
