@@ -97,6 +97,12 @@ class Event(Model):
         ),
         sa.Index(None, "subject_kind", "subject_id", "id"),
         sa.Index(None, "txid", "id"),
+        # Few among many: what a reviewer has recommended and a second person is to decide.
+        sa.Index(
+            "ix_event_recommendation",
+            "subject_id",
+            postgresql_where=sa.text("name IN ('proposal.recommend_release', 'proposal.recommend_withhold')"),
+        ),
     )
 
     id: Mapped[SerialKey]

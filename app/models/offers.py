@@ -122,6 +122,7 @@ class Offer(Versioned, Model):
             postgresql_where=sa.text("state IN ('draft', 'open')"),
         ),
         sa.Index(None, "firm_id", "state"),
+        sa.Index(None, "firm_id", "created_at", "id"),
         sa.Index(None, "round_id", "state", "product_code"),
         sa.Index(None, "created_at", "id"),
     )

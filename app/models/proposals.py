@@ -33,6 +33,8 @@ from .people import User
 from .products import Grade
 from .runs import Run
 
+WAITING = "state IN ('proposed', 'under_review')"
+
 
 class ReviewAction(StrEnum):
     RELEASE = "release"
@@ -140,6 +142,10 @@ class Proposal(Versioned, Model):
         sa.Index(None, "buy_offer_id"),
         sa.Index(None, "state", "expires_at"),
         sa.Index(None, "created_at", "id"),
+        # The reviewers' queue, in each of its orders.
+        sa.Index("ix_proposal_waiting_by_value", "total_value", "id", postgresql_where=sa.text(WAITING)),
+        sa.Index("ix_proposal_waiting_by_product", "product_code", "id", postgresql_where=sa.text(WAITING)),
+        sa.Index(None, "state", "total_value", "id"),
     )
 
     id: Mapped[RandomKey]

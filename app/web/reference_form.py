@@ -103,6 +103,14 @@ class Field:
         return isinstance(self.column.type, sa.Boolean)
 
 
+def _table(model: type[Model]) -> sa.Table:
+    """The table of a model, which is none of SQL's other selectables here."""
+    table = model.__table__
+    if not isinstance(table, sa.Table):
+        raise TypeError(f"{model.__name__} is no table")
+    return table
+
+
 @dataclass(frozen=True)
 class Subject:
     """One kind of fact. `key` tells rows apart, `order` is that of the list, each column never null."""
@@ -118,7 +126,7 @@ class Subject:
     @cached_property
     def fields(self) -> tuple[Field, ...]:
         found = {
-            column.key: Field(column) for column in sa.inspect(self.model).local_table.columns if column.key != "id"
+            column.key: Field(column) for column in _table(self.model).columns if column.key != "id"
         }
         return tuple(found.pop(name) for name in self.key) + tuple(found.values())
 

@@ -30,7 +30,22 @@ IMPORT_CHECKS = {
 }
 
 
+# The orders of long lists: table, name, columns, and which rows.
+WAITING = "state IN ('proposed', 'under_review')"
+RECOMMENDED = "name IN ('proposal.recommend_release', 'proposal.recommend_withhold')"
+INDEXES = (
+    ("offer", "ix_offer_firm_id_created_at_id", ["firm_id", "created_at", "id"], None),
+    ("proposal", "ix_proposal_waiting_by_value", ["total_value", "id"], WAITING),
+    ("proposal", "ix_proposal_waiting_by_product", ["product_code", "id"], WAITING),
+    ("proposal", "ix_proposal_state_total_value_id", ["state", "total_value", "id"], None),
+    ("event", "ix_event_recommendation", ["subject_id"], RECOMMENDED),
+)
+
+
 def upgrade() -> None:
+    for table, name, columns, condition in INDEXES:
+        where = None if condition is None else sa.text(condition)
+        op.create_index(op.f(name), table, columns, unique=False, postgresql_where=where)
     op.add_column("offer", sa.Column("index_code", sa.Text(), nullable=True))
     op.add_column("offer", sa.Column("index_factor", sa.Numeric(precision=18, scale=9), nullable=True))
     for name in FORMULA[2:]:
@@ -53,6 +68,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    for table, name, _columns, _condition in INDEXES:
+        op.drop_index(op.f(name), table_name=table)
     for table in TABLES:
         op.drop_table(table)
     for name in IMPORT_CHECKS:
