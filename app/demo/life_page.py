@@ -44,7 +44,25 @@ h3{{font-size:15px;margin:18px 0 4px}}
 </main></body>
 </html>
 """
-SIDES = {"seller": "卖方 seller", "buyer": "买方 buyer"}
+WORDS = {
+    "seller": "卖方",
+    "buyer": "买方",
+    "staff": "审核员",
+    "senior staff": "高级审核员",
+    "system": "系统",
+    "matcher": "撮合",
+    "provisional": "暂付",
+    "final": "结算",
+    "correction": "更正",
+    "claim": "索赔",
+    "interest": "利息",
+    "take or pay": "照付不议",
+    "supply or pay": "照供不误",
+    "late damages": "迟交违约金",
+    "goods": "货款",
+    "freight": "运费",
+    "quality": "质量",
+}
 
 
 def page(life: Biography) -> str:
@@ -72,7 +90,7 @@ def _tonnes(life: Biography) -> str:
 
 def _moves(life: Biography) -> Iterator[str]:
     yield "<h2>经过 Moves</h2>"
-    rows = ((str(one.day or "夜间 the night"), one.who, f"{one.what.zh} {one.what.en}") for one in life.moves)
+    rows = ((str(one.day or "夜间 the night"), _both(one.who), f"{one.what.zh} {one.what.en}") for one in life.moves)
     yield from _table(("日期 day", "谁 who", "动作 move"), rows)
 
 
@@ -121,11 +139,10 @@ def _invoices(life: Biography) -> Iterator[str]:
     yield "<h2>发票 Invoices, CNY</h2>"
     for one in life.invoices:
         paid = ", ".join(f"{payment.paid_on} {amount(payment.amount)}" for payment in one.payments) or "未付 open"
-        kind = one.kind.replace("_", " ")
-        yield f"<h3>{one.number}. {kind} {one.period}, {SIDES[one.creditor]}: {amount(one.gross)}</h3>"
+        yield f"<h3>{one.number}. {_both(one.kind)}, {one.period}, {_both(one.creditor)}: {amount(one.gross)}</h3>"
         yield f"<p>开票 issued {one.issued_on} · 到期 due {one.due_on} · 付款 paid {paid}</p>"
         for line in one.lines:
-            yield f"<p>{line.name.replace('_', ' ')}: {amount(line.net)}</p>"
+            yield f"<p>{_both(line.name)}: {amount(line.net)}</p>"
             yield from _steps(_texts(line.steps))
         if one.vat_step is not None:
             yield from _steps(_texts([one.vat_step]))
@@ -142,6 +159,12 @@ def _ends(life: Biography) -> Iterator[str]:
         yield f"<p>{escape(claim.defence or '')}</p>"
     if life.position is not None:
         yield from _steps([life.position.step])
+
+
+def _both(code: str) -> str:
+    """A code in Chinese and English."""
+    name = code.replace("_", " ")
+    return f"{WORDS.get(name, '')} {name}".strip()
 
 
 def _steps(steps: Iterable[Text]) -> Iterator[str]:
