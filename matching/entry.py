@@ -32,7 +32,7 @@ NEVER = 1e4  # typical prices; what is paid for the part of the forced volume th
 FAINT = 1e-9  # a move by less than this is none
 SLACK = 1e-7  # a row with more slack than this, in typical values, is not scarce
 # Work that the distances of one sub-market may take, counted in candidates priced (some 20 ns each, measured). The
-# reference scenario needs a twentieth of it, a market of 6 000 offers and 430 000 lanes over a ladder half of it.
+# reference scenario needs 2 % of it, a market of 6 000 offers and 430 000 lanes over a ladder two fifths.
 EFFORT = 1_000_000_000
 PER_COLUMN = 20  # of a solve that goes on from the last basis; the first one costs its columns' square
 PER_ROW = 4  # of asking a basis which way one offer alone would go
