@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import click
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
@@ -169,13 +170,13 @@ def told(app: Application, user: User, path: str, watch: Watch) -> None:
     watch.heard.clear()
     began = time.perf_counter()
     answer = browser.get(path)
-    print(f"{time.perf_counter() - began:7.3f} s  {answer.status_code}  {len(answer.data) / 1000:6.0f} kB  {path}")
+    click.echo(f"{time.perf_counter() - began:7.3f} s  {answer.status_code}  {len(answer.data) / 1000:6.0f} kB  {path}")
     for seconds, text, given in [one for one in watch.heard if one[0] > SLOW]:
-        print(f"        {seconds:.3f} s  {' '.join(text.split())[:160]}")
+        click.echo(f"        {seconds:.3f} s  {' '.join(text.split())[:160]}")
         with app.app_context(), db.engine.connect() as connection:
             plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {text}", given)
             for line in list(plan)[:14]:
-                print(f"            {line[0]}")
+                click.echo(f"            {line[0]}")
 
 
 def signed_in(app: Application, user: User) -> FlaskClient:

@@ -23,6 +23,7 @@ from app.models import (
     RoundKind,
     RoundState,
     User,
+    UserRole,
     WindowRule,
 )
 from app.transaction import Application
@@ -330,3 +331,22 @@ def test_firms_sites_and_certificates_are_kept(client_as: As, session: Session) 
     session.refresh(firm)
     assert not firm.active
     assert client_as(make.StaffFactory()).get("/console/firms").status_code == 403
+
+
+def test_the_platform_makes_accounts_of_firms_and_gives_roles(client_as: As, session: Session) -> None:
+    admin, firm = client_as(make.StaffFactory(role=UserRole.PLATFORM_ADMIN)), make.FirmFactory()
+    new = {"name": "Trader Tan", "email": "tan@example.cn", "role": "firm_trader", "language": "en"}
+    assert admin.post("/people", data=new).status_code == 422  # a role of firms without a firm
+    assert "Trader Tan" in admin.post("/people", data=new | {"firm_id": str(firm.id)}).text
+    trader = session.scalars(sa.select(User).where(User.email == "tan@example.cn")).one()
+    assert (trader.firm_id, trader.role) == (firm.id, UserRole.FIRM_TRADER)
+    before = trader.session_token
+    assert admin.post(f"/people/{trader.id}", data={"role": "firm_admin"}).status_code == 303
+    session.refresh(trader)
+    assert (trader.role, trader.session_token == before) == (UserRole.FIRM_ADMIN, False)
+    admin.post(f"/people/{trader.id}", data={"role": "senior_staff"})  # no role of his
+    session.refresh(trader)
+    assert trader.role is UserRole.FIRM_ADMIN
+    own = client_as(trader)
+    refused = own.post("/people", data=new | {"email": "x@example.cn", "role": "platform_admin"})
+    assert (refused.status_code, "the platform" in own.get("/people").text) == (422, False)
