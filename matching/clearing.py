@@ -82,7 +82,7 @@ def _average(market: Market) -> Market:
         return replace(
             side,
             quantity=np.rint(_mean(side.quantity, np.ones_like(side.open))).astype(np.int64),
-            open=np.broadcast_to(side.open.any(axis=1)[:, None], side.open.shape),
+            open=np.repeat(np.asarray(side.open.any(axis=1))[:, None], market.periods, axis=1),
             price=_mean(side.price, side.open),
             min_term=np.ones_like(side.min_term),
             max_term=np.full_like(side.max_term, market.periods),

@@ -33,7 +33,7 @@ def fan_out(work: Callable[..., Result], tasks: Sequence[tuple[Any, ...]]) -> It
 def _on_cluster(address: str) -> Iterator[None]:
     from distributed import Client  # noqa: PLC0415  # only an installation with a cluster has it
 
-    with Client(address), joblib.parallel_config(backend="dask"):
+    with Client(address), joblib.parallel_config(backend="dask"):  # type: ignore[no-untyped-call]
         yield
 
 

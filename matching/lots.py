@@ -83,7 +83,7 @@ class _Book:
         total = rows @ fraction
         found = milp(
             -(fraction + NEAR * drawn),
-            integrality=np.ones(len(odd)),
+            integrality=np.ones(len(odd), dtype=np.int64),
             bounds=Bounds(0, 1),
             constraints=LinearConstraint(rows, np.floor(total + NEAR), np.ceil(total - NEAR)),
             options={"presolve": False, "time_limit": ODD_SECONDS, "mip_rel_gap": 0.0},

@@ -8,10 +8,14 @@ has few of them; with all windows each period is one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .sides import Floats, Ints
+
+Number = TypeVar("Number", np.int64, np.float64)
 
 TIGHT = 1e-9  # relative; capacities nearer than this to the smallest of a segment are as small
 
@@ -31,7 +35,7 @@ class Segments:
         """[T] the segment of each period."""
         return np.repeat(np.arange(len(self)), self.length)
 
-    def smallest(self, table: Ints) -> Ints:
+    def smallest(self, table: NDArray[Number]) -> NDArray[Number]:
         """[n, S] the smallest entry of each segment of a table [n, T]."""
         if not len(table):
             return np.zeros((0, len(self)), dtype=table.dtype)
@@ -49,7 +53,7 @@ class Segments:
         if len(self) == len(self.of):
             return table
         at = self.of
-        least = self.smallest(np.asarray(capacity))[:, at]
+        least = self.smallest(np.asarray(capacity, dtype=float))[:, at]
         tight = (capacity <= least * (1 + TIGHT)).astype(float)
         share: Floats = table[:, at] * tight / self.total(tight)[:, at]
         return share
