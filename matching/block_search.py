@@ -26,10 +26,10 @@ from .sides import Floats, Ints
 SAME = 1e-9  # a welfare better by less than this, relative, is the same
 LOSS = 1e-7  # of the typical price: less is not even a step of the locked price
 AT_ONCE = 0.25  # part of the broken terms of a product that one round leaves out
-DECIDED = 0.5  # part of the contracts below their minimum that one round raises or drops
+DECIDED = 0.7  # part of the contracts below their minimum that one round raises or drops
 HALF_WAY = 0.5  # share of its minimum from which a contract is raised
 FEW = 3  # contracts below their minimum that another optimum may still mend
-CLOSED = 25  # after so many rounds no contract with a minimum begins any more, so that an end is near
+CLOSED = 40  # after so many rounds no contract with a minimum begins any more, so that an end is near
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
