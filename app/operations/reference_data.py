@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.auth import Principal
 from app.db import Model
 from app.errors import NotFound
 from app.models import ReferenceChange
@@ -105,9 +106,17 @@ def shown(row: Model) -> dict[str, str | None]:
     return found
 
 
-def changes_of(session: Session, *, model: type[Model], key: Iterable[object]) -> Sequence[ReferenceChange]:
+def visible_changes(principal: Principal) -> sa.Select[ReferenceChange]:
+    """What people made and changed by hand, for the platform's people; firms see the facts as they are."""
+    query = sa.select(ReferenceChange)
+    return query if principal.firm_id is None else query.where(sa.false())
+
+
+def changes_of(
+    session: Session, *, principal: Principal, model: type[Model], key: Iterable[object]
+) -> Sequence[ReferenceChange]:
     """What people made and changed of one row, the newest first."""
-    query = sa.select(ReferenceChange).where(
+    query = visible_changes(principal).where(
         ReferenceChange.table_name == model.__tablename__, ReferenceChange.row_key == row_key(key)
     )
     return session.scalars(query.order_by(ReferenceChange.id.desc()).limit(MOST_CHANGES)).all()

@@ -125,8 +125,9 @@ def _keep(
 
 def _page(subject: Subject, form: ReferenceForm, row: Model | None, status: int = 200) -> ResponseReturnValue:
     history: Sequence[ReferenceChange] = ()
-    if row is not None and principal().firm_id is None:
-        history = changes_of(session(), model=subject.model, key=(getattr(row, column) for column in subject.key))
+    if row is not None:
+        key = [getattr(row, column) for column in subject.key]
+        history = changes_of(session(), principal=principal(), model=subject.model, key=key)
     text = render_template(
         "reference_row.html",
         subject=subject,

@@ -110,7 +110,7 @@ def main(rows: int) -> None:
 def seed(rows: int) -> dict[str, User]:
     """One row of each kind by the tests' factories, and copies of it."""
     proposal = make.ProposalFactory(state="released")
-    people = {
+    people: dict[str, Any] = {
         "trader": make.UserFactory(firm=proposal.seller),
         "senior": make.SeniorStaffFactory(),
         "admin": make.StaffFactory(role=UserRole.PLATFORM_ADMIN),

@@ -233,6 +233,14 @@ def test_facts_are_entered_changed_and_their_history_told(client_as: As, session
     assert "Qinghai → Tsinghai" in page
     assert page.count("Senior Wu") >= 2
     assert session.scalar(sa.select(sa.func.count()).select_from(ReferenceChange)) == 2
+    told = browser.get("/api/v1/reference-changes?table_name=region&row_key=qinghai").json["items"]
+    assert [(one["before"] and one["before"]["name_en"], one["after"]["name_en"]) for one in told] == [
+        ("Qinghai", "Tsinghai"),
+        (None, "Qinghai"),
+    ]
+    trader = client_as(make.UserFactory())
+    assert trader.get("/api/v1/reference-changes").json["items"] == []
+    assert "Senior Wu" not in trader.get(made_.location).text
     assert "Tsinghai" in browser.get("/console/reference/regions?q=tsing").text
     assert "Nothing fits" in browser.get("/console/reference/regions?q=100%").text
     again = browser.post("/console/reference/regions/new", data=changed | {"code": "qinghai"})
