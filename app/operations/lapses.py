@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -49,10 +50,16 @@ def lapse(session: Session, *, bundle_id: uuid.UUID, now: dt.datetime) -> int:
     due = [one for one in members if _is_over(one, now)]
     if not due:
         return 0
+    for contract in due:
+        moves.make(session, contract, "lapse", acting_as=Actor.TIMER, principal=SYSTEM, now=now)
+    end_bundle(session, members, now=now)
+    return len(members)
+
+
+def end_bundle(session: Session, members: Sequence[Contract], *, now: dt.datetime) -> None:
+    """One contract of a bundle, all locked, has ended before effect: the others fall with it, all volume is free."""
     for contract in members:
-        if contract in due:
-            moves.make(session, contract, "lapse", acting_as=Actor.TIMER, principal=SYSTEM, now=now)
-        else:
+        if contract.state in BEFORE_EFFECT:
             moves.make(
                 session,
                 contract,
@@ -66,7 +73,6 @@ def lapse(session: Session, *, bundle_id: uuid.UUID, now: dt.datetime) -> int:
         effect.tell(session, contract, now=now)
     bundles.release_volume(session, [contract.proposal_id for contract in members], now=now)
     session.flush()
-    return len(members)
 
 
 def _is_over(contract: Contract, now: dt.datetime) -> bool:

@@ -2,6 +2,7 @@
 
 For a cause: notice, the days to cure, a cause that is established by an upheld claim or by the platform. By consent:
 the other side agrees. After force majeure: either side, from the exit day on, while the event and the rest go on.
+Before a contract takes effect it is cancelled, by consent only, and its bundle with it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from app.auth import Principal
 from app.clock import day_of
 from app.errors import Conflict, Forbidden, NotFound, Refused
 from app.models import Claim, Contract, SubjectKind, Termination, TerminationGround
-from app.operations import contracts, endings, events, hindrances, moves, outbox
+from app.operations import contracts, effect, endings, events, hindrances, moves, outbox
+from app.operations.lapses import BEFORE_EFFECT, end_bundle
 from app.operations.suspension import acting_staff
 from app.operations.terms_in_force import terms_in_force
 from app.permissions import Permission
@@ -88,7 +90,10 @@ def give_notice(
         raise Refused(Text("须为本方在该合同下的索赔", "expected a claim of your side under it"), field="claim_id")
     if any(one.side == side and stands(one) for one in of_contract(session, contract=contract)):
         raise Conflict(Text("本方已有未了结的解除通知", "a notice of your side stands already; withdraw it first"))
-    moves.make(session, contract, "give_notice", acting_as=side, principal=principal, note=statement, now=now)
+    if contract.state in BEFORE_EFFECT:
+        _ask_to_cancel(session, contract, ground=ground, side=side, principal=principal, note=statement, now=now)
+    else:
+        moves.make(session, contract, "give_notice", acting_as=side, principal=principal, note=statement, now=now)
     cure_until = None
     if ground is TerminationGround.CAUSE:
         days = terms_in_force(session, contract=contract, on=day).deadlines.cure_days
@@ -166,14 +171,18 @@ def terminate(session: Session, *, principal: Principal, termination_id: uuid.UU
     :raises NotFound: the notice is under no contract of the asker's.
     :raises Conflict: the contract is not in force, the notice stands no more, or what it takes is not there (yet).
     """
+    found = find_termination(session, principal=principal, termination_id=termination_id)
+    # A bundle's contracts are locked in one order, so before effect the whole bundle comes first.
+    members = effect.lock_bundle(session, found.contract.proposal.bundle_id)
     found, contract = _lock(session, principal, termination_id)
     side = notifying_side(principal, contract)
     if not stands(found):
         raise Conflict(Text("该通知已经了结", "the notice stands no more"))
+    before_effect = contract.state in BEFORE_EFFECT
     moves.make(
         session,
         contract,
-        "terminate",
+        "cancel" if before_effect else "terminate",
         acting_as=side,
         principal=principal,
         guards=guards_met(session, termination=found, contract=contract, side=side, now=now),
@@ -182,8 +191,40 @@ def terminate(session: Session, *, principal: Principal, termination_id: uuid.UU
         now=now,
     )
     found.done_at = now
-    endings.finish(session, contract=contract, now=now)
+    if before_effect:
+        end_bundle(session, [one for one in members if one is contract or one.state in BEFORE_EFFECT], now=now)
+    else:
+        endings.finish(session, contract=contract, now=now)
     return found
+
+
+def _ask_to_cancel(
+    session: Session,
+    contract: Contract,
+    *,
+    ground: TerminationGround,
+    side: Actor,
+    principal: Principal,
+    note: str,
+    now: dt.datetime,
+) -> None:
+    """:raises Conflict: on any other ground than the consent of both."""
+    if ground is not TerminationGround.CONSENT:
+        raise Conflict(
+            Text("合同尚未生效，只能经双方同意取消", "not in force yet: it is cancelled by consent of both only")
+        )
+    events.record(
+        session,
+        principal=principal,
+        subject=(SubjectKind.CONTRACT, contract.id),
+        name="contract.give_notice",
+        acting_as=side,
+        from_state=contract.state,
+        to_state=contract.state,
+        note=note,
+        version_hash=contract.terms_hash,
+        now=now,
+    )
 
 
 def guards_met(

@@ -24,6 +24,7 @@ from app.operations import (
     suspension,
     termination,
 )
+from app.operations.lapses import BEFORE_EFFECT
 from app.operations.terms_in_force import terms_in_force
 from app.permissions import Permission
 from app.web.claims import LONGEST_NOTE, LONGEST_STATEMENT, kinds, told
@@ -38,8 +39,9 @@ blueprint = Blueprint("impediments", __name__)
 
 
 def section(contract: Contract, who: Principal) -> dict[str, Any] | None:
-    """What hindered a contract or ended it, and what the reader may do about it; nothing before it came into force."""
-    if contract.state not in claims.CAME_INTO_FORCE:
+    """What hindered a contract or ended it, and what the reader may do about it; before effect, its cancelling."""
+    before_effect = contract.state in BEFORE_EFFECT
+    if contract.state not in claims.CAME_INTO_FORCE and not before_effect:
         return None
     in_force = contract.state in endings.IN_FORCE
     terms = terms_in_force(session(), contract=contract, on=today())
@@ -51,7 +53,9 @@ def section(contract: Contract, who: Principal) -> dict[str, Any] | None:
         "suspensions": suspension.of_contract(session(), contract=contract),
         "wishes": wishes,
         "ready": {
-            wish.id: bool(_guards(contract, wish, side)) for wish in wishes if termination.stands(wish) and in_force
+            wish.id: bool(_guards(contract, wish, side))
+            for wish in wishes
+            if termination.stands(wish) and (in_force or before_effect)
         },
         "reopenings": reopeners.of_contract(session(), contract=contract),
         "returned": returned_volume.returned(session(), principal=who, contract=contract),
@@ -60,6 +64,7 @@ def section(contract: Contract, who: Principal) -> dict[str, Any] | None:
         "long_stop": hindrances.long_stop(session(), contract=contract, terms=terms, on=today()),
         "side": side,
         "may_notify": in_force and side is not None and who.may(Permission.CONTRACT_NOTIFY),
+        "may_cancel": before_effect and side is not None and who.may(Permission.CONTRACT_NOTIFY),
         "may_suspend": in_force and who.may(Permission.CONTRACT_SUSPEND),
     }
 

@@ -96,7 +96,7 @@ def test_the_pages_speak_chinese(session: Session, client_as: As, found: Supply)
         assert answer.status_code == 200, path
         assert "索赔" in answer.text or "不可抗力" in answer.text
     told = reader.post(f"/claims/{claim.id}/withdraw")
-    assert "当前状态或条件不允许此操作" in told.text
+    assert "不可“撤回”" in told.text
 
 
 def test_force_majeure_on_the_pages(app: Application, session: Session, client_as: As, found: Supply) -> None:
