@@ -171,6 +171,8 @@ def test_the_pages_tell_alerts_in_words(session: Session, client_as: As) -> None
     sheet = browser.get(f"/console/review/{proposal.id}").text
     assert "than is registered as built there." in sheet
     assert "31 Dec 2026" not in sheet  # of another firm
+    assert "than is registered as built there." in client_as(make.UserFactory(firm=offer.firm)).get("/").text
+    assert "Alerts" not in client_as(make.UserFactory()).get("/").text
     assert client_as(make.RegulatorFactory()).get("/console/alerts").status_code == 403
     assert "Alerts" not in client_as(make.RegulatorFactory()).get("/").text
 

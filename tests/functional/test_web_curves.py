@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -55,7 +56,8 @@ def words(text: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
 
 
-def of_product(run: Run, product: str, period: str = "2027-Q1") -> curves.Curves:
+def of_product(run: Run, product: str, period: str = "2027-Q1") -> Any:
+    """The curves, as staff get them; their decimals are compared with whole numbers."""
     return curves.market_curves(
         db.session(),
         principal=of_user(make.StaffFactory()),
@@ -173,7 +175,9 @@ def test_fill_rates_by_product_side_and_period(own_app: Application) -> None:
     keep(town.sells([10, 10, 10, 20], 70), town.sells(5, 200), town.buys([5, 10, 0, 10], 90, max_term=1))
     run = clear(town.round)
     staff = make.StaffFactory()
-    found = {one.kind: one for one in fill_rates.fill_rates(db.session(), principal=of_user(staff), run_id=run.id)}
+    found: dict[OfferKind, Any] = {
+        one.kind: one for one in fill_rates.fill_rates(db.session(), principal=of_user(staff), run_id=run.id)
+    }
     sold, met = found[OfferKind.CAPACITY], found[OfferKind.DEMAND]
     assert sold.posted == {"2027-Q1": 15, "2027-Q2": 15, "2027-Q3": 15, "2027-Q4": 25}
     assert [sold.filled[label] for label in sorted(sold.filled)] == [5, 10, 0, 10]
@@ -192,6 +196,7 @@ def test_the_map_adds_up_what_moves_between_regions(own_app: Application) -> Non
     keep(town.sells(10, 70), town.buys(4, 90), town.buys(6, 95))
     run = clear(town.round)
     staff = make.StaffFactory()
+    lane: Any
     (lane,) = lane_map.region_lanes(
         db.session(), principal=of_user(staff), run_id=run.id, product=town.grade.product_code
     )
@@ -234,7 +239,7 @@ def test_prices_over_time_are_those_of_nightly_runs(session: Session, client_as:
         market_round = make.RoundFactory(kind=kind)
         make.RunFactory(round=market_round, certificate=CERTIFICATE, headline=headline(products=[line]))
     session.flush()
-    found = price_history.price_history(
+    found: Any = price_history.price_history(
         session, principal=of_user(make.RegulatorFactory()), product=product, now=make.NOON
     )
     assert [run.price for run in found.runs] == [72_000]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -70,7 +71,7 @@ def test_tiers_conversions_and_what_a_hub_reaches(own_app: Application) -> None:
     found, reached = look(town, start)
     assert found.tiers == {carbonate.product_code: 0, buyer.product_code: 1}
     assert (found.loops, found.sub_markets) == ([], [frozenset({carbonate.product_code, buyer.product_code})])
-    made = found.conversions[buyer.product_code]
+    made: Any = found.conversions[buyer.product_code]
     assert (made.firms, made.capacity) == ((converter.firm,), 160)
     assert made.inputs == {carbonate.product_code: Decimal("0.25")}
     assert found.links == [(carbonate.product_code, buyer.product_code)]
