@@ -17,8 +17,20 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.auth import Principal
-from app.models import Amendment, CallOff, Claim, Contract, Event, Offer, Proposal, Round, Run, SubjectKind
-from app.operations import contracts, offers, proposals, review, rounds, runs
+from app.models import (
+    Amendment,
+    CallOff,
+    Claim,
+    Contract,
+    Event,
+    Offer,
+    Proposal,
+    Round,
+    Run,
+    SubjectKind,
+    WebhookEndpoint,
+)
+from app.operations import contracts, offers, proposals, review, rounds, runs, webhooks
 from app.permissions import Permission
 from contracts.state import Actor, Subject
 
@@ -165,6 +177,10 @@ def _of_claims(principal: Principal) -> Iterator[Condition]:
     yield Event.subject_id.in_(drafts.join(Contract, Contract.id == Claim.contract_id).where(known, own))
 
 
+def _of_webhooks(principal: Principal) -> Iterator[Condition]:
+    yield _is_one_of(webhooks.visible_endpoints(principal), WebhookEndpoint)
+
+
 SCOPES: Mapping[SubjectKind, Callable[[Principal], Iterator[Condition]]] = MappingProxyType(
     {
         SubjectKind.OFFER: _of_offers,
@@ -175,6 +191,7 @@ SCOPES: Mapping[SubjectKind, Callable[[Principal], Iterator[Condition]]] = Mappi
         SubjectKind.CALL_OFF: _of_call_offs,
         SubjectKind.AMENDMENT: _of_amendments,
         SubjectKind.CLAIM: _of_claims,
+        SubjectKind.WEBHOOK: _of_webhooks,
     }
 )
 

@@ -282,11 +282,13 @@ def test_a_review_that_takes_too_long_expires(own_app: Application, cheap: Propo
     assert (cheap.state, reserved()) == ("expired", 0)
 
 
-def test_the_log_of_looks_is_for_auditors(own_app: Application, cheap: Proposal) -> None:
+def test_the_log_of_looks_is_for_auditors_and_ones_own_for_oneself(own_app: Application, cheap: Proposal) -> None:
     staff = make.StaffFactory()
     client = browser(own_app, staff)
     sheet(client, cheap)
-    assert client.get("/api/v1/audit/access-log").status_code == 403
+    own = body(client.get("/api/v1/audit/access-log"))["items"]
+    assert {look["user_id"] for look in own} == {str(staff.id)}
+    assert body(browser(own_app, make.StaffFactory()).get("/api/v1/audit/access-log"))["items"] == []
     auditor = browser(own_app, make.RegulatorFactory())
     items = body(auditor.get(f"/api/v1/audit/access-log?firm_id={cheap.seller_firm_id}"))["items"]
     assert [(look["user_id"], look["object_id"]) for look in items] == [(str(staff.id), str(cheap.sell_offer_id))]
