@@ -49,14 +49,19 @@ class BlockOracle:
             table[at, list(entries)] = list(entries.values())
         objective = np.zeros(self.variables)
         objective[: self.oracle.variables] = self.oracle.welfare_objective
-        integral = np.ones(self.variables)
+        integral = np.ones(self.variables, dtype=np.int64)
         integral[self.count : self.oracle.variables] = 0  # what conversions make
         upper = np.full(self.variables, np.inf)
         upper[self.oracle.variables :] = 1
         upper[[int(self.used[k]) for k in range(self.count) if self._loses(k)]] = 0
         limits = LinearConstraint(table, ub=np.array([most for _, most in rows]))
-        bounds, options = Bounds(0, upper), {"time_limit": seconds, "mip_rel_gap": 0.0, "presolve": False}
-        found = milp(-objective, constraints=limits, bounds=bounds, integrality=integral, options=options)
+        found = milp(
+            -objective,
+            constraints=limits,
+            bounds=Bounds(0, upper),
+            integrality=integral,
+            options={"time_limit": seconds, "mip_rel_gap": 0.0, "presolve": False},
+        )
         assert found.status == 0, found.message
         return -float(found.fun)
 
