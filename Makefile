@@ -9,7 +9,7 @@ PORT ?= 8000
 TESTS ?= tests
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 .DEFAULT_GOAL := help
-.PHONY: help demo serve worker migrate test benchmarks check lint types imports migrations format lock strings start stop clean
+.PHONY: help demo serve worker migrate test benchmarks screenshots check lint types imports migrations format lock strings start stop clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: $(VENV)/.test ## run all tests
 benchmarks: $(VENV)/.bench ## our clearing against general tools: table, JSON and curves (SIZES="10k 100k", METHODS=...)
 	@mkdir -p build
 	nice $(BIN)/python -m benchmarks $(if $(SIZES),--sizes $(SIZES)) --json build/benchmarks.json --picture build/benchmarks.svg
+
+screenshots: $(VENV)/.test ## the main pages on the demo's data as pictures in build/screenshots, with times and weights
+	$(BIN)/python -m tests.browser.screenshots
 
 check: lint types imports migrations ## everything but the tests: style, types, import directions, migrations
 

@@ -1,13 +1,12 @@
 """A real browser before a real server: the application on a database of the test's own, with everything switched on.
 
-The browser is the system's Chromium, named by CHROMIUM or found on the path. Nothing of it may leave the machine:
+Nothing of it may leave the machine:
 each test ends with a look at what was written to its console and at every address it asked for.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,13 +24,9 @@ from app.transaction import Application
 from tests.factories import PASSWORD
 from tests.functional.night_market import standing_application
 
+from .chromium import MISSING, launch
+
 WIDE, NARROW = (1360, 900), (390, 844)
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-
-
-def _executable() -> str | None:
-    named = os.environ.get("CHROMIUM")
-    return named or next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
 @pytest.fixture(scope="package")
@@ -42,12 +37,9 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="package")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
-    executable = _executable()
-    if executable is None:
-        pytest.skip("no Chromium: install the system's package, or name one in CHROMIUM")
-    # As root, as in a container, Chromium runs only without its own sandbox.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    browser = playwright.chromium.launch(executable_path=executable, args=arguments)
+    browser = launch(playwright)
+    if browser is None:
+        pytest.skip(MISSING)
     yield browser
     browser.close()
 
