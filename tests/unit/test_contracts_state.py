@@ -157,7 +157,9 @@ def test_every_name_has_its_words_and_refusals_speak_both_languages() -> None:
         assert all(text.zh and text.zh != text.en for text in texts.values())
     with pytest.raises(MoveRefused) as closed:
         move(Subject.CALL_OFF, "received", "assay", Actor.LABORATORY)
-    assert closed.value.text.zh == "交货（已收货）：实验室不可“检验”：条件未满足：检验结果已确定；实验室当前可进行：检验"
+    assert (
+        closed.value.text.zh == "交货（已收货）：实验室不可“检验”：条件未满足：检验结果已确定；实验室当前可进行：检验"
+    )
     assert closed.value.text.en == str(closed.value)
     with pytest.raises(MoveRefused) as not_his:
         move(Subject.CONTRACT, None, "conclude", Actor.BUYER)
