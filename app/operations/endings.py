@@ -96,7 +96,7 @@ def is_fulfilled(found: Progress, *, over: bool) -> bool:
 
 
 def finish(session: Session, *, contract: Contract, now: dt.datetime) -> None:
-    """What every end after effect has in common: open call-offs end, the rest returns to the market, both hear of it."""
+    """What every end after effect has in common: open call-offs end, the rest returns to the market, both hear."""
     session.flush()
     call_offs.fall_with_contract(session, contract=contract, now=now)
     give_back_rest(session, contract=contract, cause=CAUSES[contract.state], now=now)
