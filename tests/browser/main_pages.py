@@ -51,6 +51,8 @@ STAFF = (
     MainPage("review", "/console/review", (rf"/console/review/{ID}",)),
     MainPage("contracts", "/contracts"),
     MainPage("contract", "/contracts", (rf"/contracts/{ID}",)),
+    MainPage("graph", "/", (RUN, rf"/console/rounds/{ID}/graph")),
+    MainPage("limits", "/console/rounds", (rf"/console/rounds/{ID}", rf"/console/rounds/{ID}/limits")),
     MainPage("price-history", "/console/price-history"),
     MainPage("alerts", "/console/alerts"),
     MainPage("what-ifs", "/console/what-if"),
@@ -89,6 +91,4 @@ ADMIN = (
     MainPage("mails", "/mails"),
     MainPage("looks", "/audit/looks"),
     MainPage("round", "/console/rounds", (rf"/console/rounds/{ID}",)),
-    MainPage("graph", "/", (RUN, rf"/console/rounds/{ID}/graph")),
-    MainPage("limits", "/console/rounds", (rf"/console/rounds/{ID}", rf"/console/rounds/{ID}/limits")),
 )
