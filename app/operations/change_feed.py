@@ -208,5 +208,7 @@ def _own_side(principal: Principal) -> sa.ColumnElement[str | None]:
     )
 
 
-def _is_one_of(visible: sa.Select[Any], model: type[Contract | Offer | Proposal | Round | Run]) -> Condition:
+def _is_one_of(
+    visible: sa.Select[Any], model: type[Contract | Offer | Proposal | Round | Run | WebhookEndpoint]
+) -> Condition:
     return Event.subject_id.in_(visible.with_only_columns(model.id))

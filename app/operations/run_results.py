@@ -63,7 +63,7 @@ def result_rows(
 ) -> Iterator[tuple[Any, ...]]:
     """Rows in the order of RESULT_COLUMNS; the detail says where a distance is only the least that is known."""
     for offer, (result, reason, lots) in found.items():
-        detail = {"field": frozen.invalid[offer]} if result is None else None
+        detail: dict[str, object] | None = {"field": frozen.invalid[offer]} if result is None else None
         if result is not None and result.failed is not None:
             detail = {"failed": str(result.failed)}
         if result is not None and result.distance_at_least:

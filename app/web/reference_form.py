@@ -125,9 +125,7 @@ class Subject:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        found = {
-            column.key: Field(column) for column in _table(self.model).columns if column.key != "id"
-        }
+        found = {column.key: Field(column) for column in _table(self.model).columns if column.key != "id"}
         return tuple(found.pop(name) for name in self.key) + tuple(found.values())
 
 
