@@ -7,6 +7,7 @@ DATABASE := $(BIN)/python -c 'import sys; from app.embedded_postgres import main
 HOST ?= 127.0.0.1
 PORT ?= 8000
 TESTS ?= tests
+WORKERS ?= auto
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help demo serve worker migrate test benchmarks screenshots check lint types imports migrations format lock strings start stop clean
@@ -27,7 +28,7 @@ migrate: $(VENV)/.run ## bring the database to the newest schema
 	$(FLASK) db upgrade
 
 test: $(VENV)/.test ## run all tests
-	$(BIN)/python -m pytest -q $(TESTS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(TESTS)
 
 benchmarks: $(VENV)/.bench ## our clearing against general tools: table, JSON and curves (SIZES="10k 100k", METHODS=...)
 	@mkdir -p build

@@ -1,13 +1,13 @@
 """What tests stand on: a real PostgreSQL for those that ask for it, and no network for any.
 
-One throw-away server for a run; the schema is migrated once, into a template; each worker process gets a copy of it;
-each test is one outer transaction that is undone, with savepoints where the code commits.
+One throw-away server for each process of a run: what the transactions of one hold back must not be seen by another. The
+schema is migrated once, into a template, and copied; each test is one outer transaction that is undone, with savepoints
+where the code commits.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import socket
 import tempfile
@@ -99,15 +99,11 @@ def worker_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres(worker_name: str) -> EmbeddedPostgres:
-    """The server of this run. Whichever worker comes first starts it and makes the template."""
-    server = _server_of_run(os.getpid() if worker_name == "main" else os.getppid()).start()
-    lock = server.data.with_suffix(".template.lock")
-    with lock.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        with psycopg.connect(server.conninfo(), autocommit=True) as connection:
-            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone():
-                _migrate_template(server, connection)
+def postgres() -> EmbeddedPostgres:
+    """The server of this process."""
+    server = _own_server().start()
+    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+        _migrate_template(server, connection)
     return server
 
 
@@ -182,27 +178,20 @@ def key_headers(session: Session) -> Callable[..., dict[str, str]]:
     return make
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The process that started the run removes its server."""
-    if hasattr(session.config, "workerinput"):
-        return
-    server = _server_of_run(os.getpid())
+def pytest_sessionfinish() -> None:
+    """Each process removes its server."""
+    server = _own_server()
     if server.data.exists():
         server.discard()
-    server.data.with_suffix(".template.lock").unlink(missing_ok=True)
 
 
-def _server_of_run(process: int) -> EmbeddedPostgres:
-    return EmbeddedPostgres(Path(tempfile.gettempdir()) / f"changdan-test-{process}", throw_away=True)
+def _own_server() -> EmbeddedPostgres:
+    return EmbeddedPostgres(Path(tempfile.gettempdir()) / f"changdan-test-{os.getpid()}", throw_away=True)
 
 
 def _migrate_template(server: EmbeddedPostgres, connection: psycopg.Connection[Any]) -> None:
-    """Migrate under another name first: a template that is half done must not be found by the next worker."""
-    draft = f"{TEMPLATE}_draft"
-    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(draft)))
-    application = create_app(environment="test", database_url=server.url(draft), log_level="ERROR")
+    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+    application = create_app(environment="test", database_url=server.url(TEMPLATE), log_level="ERROR")
     with application.app_context():
         upgrade()
         db.engine.dispose()
-    rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
-    connection.execute(rename.format(sql.Identifier(draft), sql.Identifier(TEMPLATE)))

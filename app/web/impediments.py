@@ -44,7 +44,6 @@ def section(contract: Contract, who: Principal) -> dict[str, Any] | None:
     if contract.state not in claims.CAME_INTO_FORCE and not before_effect:
         return None
     in_force = contract.state in endings.IN_FORCE
-    terms = terms_in_force(session(), contract=contract, on=today())
     notices = hindrances.of_contract(session(), contract_id=contract.id)
     side = contracts.side_of(who, contract)
     wishes = termination.of_contract(session(), contract=contract)
@@ -59,13 +58,25 @@ def section(contract: Contract, who: Principal) -> dict[str, Any] | None:
         },
         "reopenings": reopeners.of_contract(session(), contract=contract),
         "returned": returned_volume.returned(session(), principal=who, contract=contract),
-        "clauses": list(enumerate(terms.reopeners)),
-        "exit_day": hindrances.exit_day(session(), contract=contract, terms=terms),
-        "long_stop": hindrances.long_stop(session(), contract=contract, terms=terms, on=today()),
+        **(NOTHING_YET if before_effect else _days(contract)),
         "side": side,
         "may_notify": in_force and side is not None and who.may(Permission.CONTRACT_NOTIFY),
         "may_cancel": before_effect and side is not None and who.may(Permission.CONTRACT_NOTIFY),
         "may_suspend": in_force and who.may(Permission.CONTRACT_SUSPEND),
+    }
+
+
+# Before effect nothing can hinder a contract, and no clause can be reopened.
+NOTHING_YET: dict[str, Any] = {"clauses": [], "exit_day": None, "long_stop": None}
+
+
+def _days(contract: Contract) -> dict[str, Any]:
+    """What may be reopened, from when a hindrance lets a party leave, and when it is all over."""
+    terms = terms_in_force(session(), contract=contract, on=today())
+    return {
+        "clauses": list(enumerate(terms.reopeners)),
+        "exit_day": hindrances.exit_day(session(), contract=contract, terms=terms),
+        "long_stop": hindrances.long_stop(session(), contract=contract, terms=terms, on=today()),
     }
 
 

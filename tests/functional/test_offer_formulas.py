@@ -183,7 +183,7 @@ def test_the_form_offers_the_curve_and_keeps_the_formula(
         Decimal(59_500),
     )
     assert "1 × LC" in browser.get(answer.location).text
-    edit = browser.get(f"/offers/{offer.id}/edit").text
+    edit = browser.get(f"/offers/{offer.id}/amend").text
     assert 'value="-500"' in edit
 
 

@@ -43,6 +43,9 @@ from .signed_market import (
 )
 from .web_market import at_noon
 
+# An upload that is refused while it is read leaves its temporary file to the collector, which the next test would hear.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 __all__ = ["at_noon"]
 
 
