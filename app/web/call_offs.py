@@ -36,11 +36,14 @@ CHANGED = Text(
 )
 
 
+ALL_ON_RECORD = dt.date.max  # a demonstration's clock runs ahead of ours
+
+
 def section(contract: Contract, who: Principal) -> dict[str, Any] | None:
     """The schedule against deliveries and the call-offs; nothing before the contract is in force."""
     if contract.state not in DELIVERING:
         return None
-    standing = quantities.quantities(session(), contract=contract, on=today())
+    standing = quantities.quantities(session(), contract=contract, on=ALL_ON_RECORD)
     return {
         "standing": standing,
         "bars": bars_of(standing),
@@ -211,7 +214,7 @@ def _form(contract_id: uuid.UUID, errors: Mapping[str, str], values: Mapping[str
         "call_off_form.html",
         contract=contract,
         months=months_of(session(), contract, today()),
-        standing=quantities.quantities(session(), contract=contract, on=today()),
+        standing=quantities.quantities(session(), contract=contract, on=ALL_ON_RECORD),
         may_call=_may_call(contract, principal()),
         errors=errors,
         values=values,
