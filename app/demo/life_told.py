@@ -19,8 +19,8 @@ from contracts.working import shown
 
 INVENTED = (
     "INVENTED from here on, on a played clock: the two firms have offered, signed, delivered and claimed nothing; keys "
-    "and signatures are the demonstration's own. Real are the index's monthly means alone, those of two years before: "
-    "each day stands at its month's mean, in June at the close. Every step took the operations that the API takes."
+    "and signatures are the demonstration's own. Real are the index's daily closes alone, those of two years before, "
+    "told again in their order. Every step took the operations that the API takes."
 )
 SIDES, ZERO = ("seller", "buyer"), Decimal("0.00")
 TITLE = "━━ 一份合同 ONE CONTRACT'S LIFE "

@@ -1,16 +1,14 @@
 """The index of the demo: the real fixings of the tables, told again two years later under a code of its own.
 
-The tables hold daily closes of one month only. In every other month each day of publication stands at the month's real
-mean, so that the mean a contract is priced by is the real one to the last digit. Days beyond the real number of days of
-publication are told as days without, at the month's beginning, where the holidays are.
+The n-th close of a real month is told on its n-th day of publication two years later. Weekdays beyond the real number
+of days are told as days without, at the month's beginning, where the holidays are: every month has the mean it had.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from sqlalchemy.orm import Session
@@ -25,34 +23,15 @@ from reference.tables import Tables
 CODE = "GFEX-LC-REPLAY"
 MONTHS_LATER = 24
 SATURDAY = 5
-DAYS = re.compile(r"mean of (\d+) days")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RealMonth:
-    """A month of the real index as quoted (CNY/t, tax inside): its mean, its days, its closes where the tables have
-    them."""
-
-    month: Period
-    mean: Decimal
-    days: int
-    closes: tuple[Decimal, ...] = ()
-
-
-def real_months(tables: Tables) -> Mapping[Period, RealMonth]:
-    """The months of the index in the tables."""
-    closes: dict[Period, list[Decimal]] = {}
-    rows = sorted((row for row in tables.prices if row.series == INDEX), key=lambda row: row.date)
-    for row in rows:
+def real_months(tables: Tables) -> Mapping[Period, tuple[Decimal, ...]]:
+    """The closes of each month of the index as quoted (CNY/t, tax inside), day by day."""
+    closes: dict[Period, list[Decimal]] = defaultdict(list)
+    for row in sorted((row for row in tables.prices if row.series == INDEX), key=lambda row: row.date):
         if row.kind == "close":
-            closes.setdefault(Period.of(dt.date.fromisoformat(row.date), "month"), []).append(row.price)
-    found = {}
-    for row in rows:
-        if row.kind == "monthly_mean" and (told := DAYS.search(row.source)):
-            month, days = Period.of(dt.date.fromisoformat(row.date), "month"), int(told[1])
-            daily = tuple(closes.get(month, ()))
-            found[month] = RealMonth(month=month, mean=row.price, days=days, closes=daily if len(daily) == days else ())
-    return found
+            closes[Period.of(dt.date.fromisoformat(row.date), "month")].append(row.price)
+    return {month: tuple(daily) for month, daily in closes.items()}
 
 
 def mean_without_tax(tables: Tables, months: int) -> Decimal:
@@ -60,7 +39,8 @@ def mean_without_tax(tables: Tables, months: int) -> Decimal:
 
     :raises LookupError: the tables hold fewer months.
     """
-    latest = [one.mean for _, one in sorted(real_months(tables).items())][-months:]
+    means = {row.date: row.price for row in tables.prices if row.series == INDEX and row.kind == "monthly_mean"}
+    latest = [mean for _, mean in sorted(means.items())][-months:]
     if len(latest) < months:
         raise LookupError(f"{len(latest)} months of {INDEX}; expected {months}")
     mean = sum(latest, Decimal(0)) / len(latest) / (1 + tables.assumption("vat"))
@@ -91,19 +71,17 @@ def fixings(tables: Tables, *, first: Period, last: Period) -> Iterator[FixingRo
     real, tax = real_months(tables), tables.assumption("vat")
     month = first
     while month <= last:
-        yield from _month(real[month + -MONTHS_LATER], month, tax)
+        yield from _month(real[month + -MONTHS_LATER], month + -MONTHS_LATER, month, tax)
         month = month + 1
 
 
-def _month(real: RealMonth, month: Period, tax: Decimal) -> Iterator[FixingRow]:
+def _month(closes: tuple[Decimal, ...], real: Period, month: Period, tax: Decimal) -> Iterator[FixingRow]:
     weekdays = [day for day in _days(month) if day.weekday() < SATURDAY]
-    closed = max(len(weekdays) - real.days, 0)
-    values = real.closes or (real.mean,) * real.days
-    kind = "closes" if real.closes else f"mean of {real.days} days"
+    closed = max(len(weekdays) - len(closes), 0)
     for day in weekdays[:closed]:
-        yield _row(day, None, tax, f"no publication: {INDEX} had {real.days} days in {real.month}")
-    for day, value in zip(weekdays[closed:], values, strict=False):
-        yield _row(day, value, tax, f"{INDEX} of {real.month}, {kind}, told again {MONTHS_LATER} months later")
+        yield _row(day, None, tax, f"no publication: {INDEX} had {len(closes)} days in {real}")
+    for at, (day, value) in enumerate(zip(weekdays[closed:], closes, strict=True), start=1):
+        yield _row(day, value, tax, f"{INDEX} of {real}, close of day {at}, told again {MONTHS_LATER} months later")
 
 
 def _row(day: dt.date, value: Decimal | None, tax: Decimal, source: str) -> FixingRow:
