@@ -24,9 +24,9 @@ from .block_program import BlockProgram, Chosen
 from .block_rest import Kept, LeftOut, union
 from .block_search import SAME, Search
 from .block_terms import BlockTerms, Breach, Trade
-from .clearing import Cleared
 from .engine import Point
 from .pricing import TIE, Duals, Values
+from .rounds import Cleared
 from .sides import Bools
 
 DRAWN = 0.3  # part of what is decided anew at a time

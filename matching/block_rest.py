@@ -9,10 +9,10 @@ import numpy as np
 
 from .block_holding import Raised
 from .block_terms import NEAR, NOBODY, BlockTerms, Rooms, Trade, least_rate
-from .clearing import Cleared
 from .engine import INFINITY, Face, Point
 from .pricing import TIE, Candidates, Values
 from .program import Program
+from .rounds import Cleared
 from .sides import Bools, Floats, Ints
 
 NEARBY = 0.01  # candidates that lose more than this, relative, do not bear on prices
@@ -108,7 +108,7 @@ class Rest:
             lane, window = found.lane[known:], found.window[known:]
             self.roomy = np.concatenate([self.roomy, self.rooms.of(lane, window) >= self.least[lane]])
         gone = np.isin(self.keys(found), sorted(left_out.candidates))
-        return np.asarray(self.roomy & ~gone & ~self.shut(left_out)[found.lane])
+        return np.asarray(self.roomy & ~self.program.closed & ~gone & ~self.shut(left_out)[found.lane])
 
     def open_lanes(self, left_out: LeftOut) -> Bools:
         """[L] lanes on which every candidate may trade."""

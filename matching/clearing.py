@@ -1,43 +1,37 @@
-"""Welfare: the restricted programme and the generation of candidates until none of all would improve it.
+"""Welfare: where the clearing of a market begins, and its optimum over all candidates of all lanes.
 
-There are very many candidates and few rows, so a small programme is solved, every lane in every admissible window is
-priced with its duals, the best are added, until nothing has a positive reduced cost. The last pass looks at all lanes
-and is the proof of optimality (Dantzig and Wolfe 1960; Gilmore and Gomory 1961).
-
-Good first candidates save most of the rounds. They come from markets that are quicker to clear: the average market,
-whose one period has the mean of all, and, where windows overlap freely, the market in which volume may differ from
-period to period.
+There are very many candidates and few rows, so candidates are generated (see `rounds`). A good start saves most of the
+work. It comes from simpler markets (see `guides`), each begun where the one before ended: a thinned market of average
+periods, the average market, the market of each segment, and the market in which whoever asks for a long term has to
+have it. They decide where the clearing begins, never where it ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 
 import numpy as np
 
-from .engine import Engine, Point
-from .lanes import Lanes
-from .pricing import TIE, Candidates, Duals, Values, best_candidates, zero_duals
+from . import guides
+from .engine import Engine
+from .guides import Guide
+from .lanes import Lanes, admissible
+from .lifting import NO_WINDOW, begin, stand
+from .pricing import Candidates, Duals, Values, best_candidates, zero_duals
 from .program import Program
-from .segments import between_boundaries
-from .sides import Bools, Floats, Ints, Market, MarketSide
+from .rounds import Begun, Cleared, Course, Heard, solved
+from .segments import Segments, between_boundaries
+from .sides import Bools, Floats, Ints, Market
 
-ROUGHLY = 1e-3  # relative prices of a market that only guides are found to this
-LIKELY = 0.05  # of the typical price, per period: a lane that loses less at such prices may be traded at the true ones
-NEARLY = 0.003  # the same, over the window, at prices of the market by periods, which are nearer
-
-Heard = Callable[[int, float], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cleared:
-    """The welfare optimum: the last restricted programme, its optimum, the duals, rounds taken."""
-
-    program: Program
-    point: Point
-    duals: Duals
-    rounds: int
+WHOLE = 5_000  # candidates; a market with no more is written out with all of them
+THICK = 4_000  # offers of a market of one window that are too many to begin from nothing
+AROUND = 0.02  # of the typical price, per period: a lane that loses less at a thinned market's prices may be traded
+NEARLY = 0.002  # the same at prices of the average market or of the segments, which are nearer
+FIRST = 2  # candidates for each row that a start from a thinned market has at most,
+PLENTY = 8  # and one from nearer prices
+ROOM = 1.05  # values inside the chain are looked for up to this much above those of a guide,
+ANY = 1e9  # typical prices: no lane loses as much
+FLOOR = 1.2  # and up to so many typical prices where they are less
 
 
 def clear(market: Market, lanes: Lanes, engine: type[Engine], progress: Heard | None = None) -> Cleared:
@@ -46,107 +40,96 @@ def clear(market: Market, lanes: Lanes, engine: type[Engine], progress: Heard | 
     `progress` is called with (round, largest reduced cost) after each pass.
     :raises engine.SolverFailed: the solver found no optimum of a restricted programme.
     """
+    course = Course(progress)
+    if len(lanes) * len(market.windows) <= WHOLE:
+        program = Program(market, lanes, engine)
+        program.add(Values(market, lanes, zero_duals(market, lanes)).within(-ANY))
+        return solved(Begun(program=program), course)
+    if (market.windows == [0, market.periods - 1]).all():
+        return solved(_of_one_window(Guide(market=market, lanes=lanes), engine, course), course)
+    return solved(_of_windows(market, lanes, engine, course), course)
+
+
+def _of_one_window(guide: Guide, engine: type[Engine], course: Course) -> Begun:
+    """The start of a market of one window: from its thinned market where it has many offers, else from what would gain
+    most if nothing were scarce."""
+    market, lanes = guide.market, guide.lanes
     program = Program(market, lanes, engine)
-    if (market.windows[:, 1] > market.windows[:, 0]).any():
-        average = _average(market)
-        guide = _solved(_started(average, _all_along(market, lanes), engine), 0, progress, ROUGHLY)
-        likely = _likely(guide)
-        values = Values(market, lanes, guide.duals)
-        if len(market.windows) > 2 * len(between_boundaries(market.windows, market.periods)):
-            by_period = _by_period(market)
-            relaxed = Program(by_period, lanes, engine)
-            relaxed.add(_near(Values(by_period, lanes, guide.duals), likely, LIKELY))
-            guide = _solved(relaxed, guide.rounds, progress, ROUGHLY)
-            values = Values(market, lanes, guide.duals)
-            program.add(values.within(-NEARLY))
-        else:
-            program.add(_near(values, likely, LIKELY))
-        rounds = guide.rounds
-    else:
-        values, rounds = Values(market, lanes, zero_duals(market, lanes)), 0
-    program.add(best_candidates(lanes, values.best()))
-    return _solved(program, rounds, progress)
+    if guides.offering(market.sellers).sum() + guides.offering(market.buyers).sum() <= THICK:
+        program.add(best_candidates(lanes, Values(market, lanes, zero_duals(market, lanes)).best()))
+        return Begun(program=program)
+    thin = guides.thinned(market, lanes)
+    cleared = solved(_of_one_window(thin.guide, engine, course), course, roughly=True)
+    duals = guides.for_all(market, lanes, thin, cleared.duals)
+    program.add(_likely(program, duals, AROUND, FIRST))
+    return Begun(program=program, ceiling=_ceiling(program, duals))
 
 
-def _started(market: Market, lanes: Lanes, engine: type[Engine]) -> Program:
-    """A programme with the candidates that gain most as long as nothing is scarce."""
-    program = Program(market, lanes, engine)
-    program.add(best_candidates(lanes, Values(market, lanes, zero_duals(market, lanes)).best()))
-    return program
+def _likely(program: Program, duals: Duals, loss: float, most: int) -> Candidates:
+    """The candidates that lose little at the prices of a guide, and the best of each position."""
+    values = Values(program.market, program.lanes, duals)
+    near = values.nearest(loss, most * len(program.limits))
+    return near.followed_by(best_candidates(program.lanes, values.best()).without(near))
 
 
-def _average(market: Market) -> Market:
-    """The market of one window over the horizon, with the mean quantity and price of what is open in each period."""
-
-    def even(side: MarketSide) -> MarketSide:
-        return replace(
-            side,
-            quantity=np.rint(_mean(side.quantity, np.ones_like(side.open))).astype(np.int64),
-            open=np.repeat(np.asarray(side.open.any(axis=1))[:, None], market.periods, axis=1),
-            price=_mean(side.price, side.open),
-            min_term=np.ones_like(side.min_term),
-            max_term=np.full_like(side.max_term, market.periods),
-        )
-
-    return replace(
-        market,
-        windows=np.array([[0, market.periods - 1]]),
-        sellers=even(market.sellers),
-        buyers=even(market.buyers),
-        capacity=np.rint(_mean(market.capacity, np.ones_like(market.capacity, dtype=bool))).astype(np.int64),
-        fee=_mean(market.fee, market.capacity > 0),
-    )
+def _ceiling(program: Program, duals: Duals) -> Floats:
+    length = program.segments.length[program.inside % len(program.segments)]
+    return np.asarray(np.maximum(ROOM * program.row_duals(duals)[program.inside], FLOOR * length))
 
 
-def _mean(table: Floats | Ints, counted: Bools) -> Floats:
-    """[n, T] the mean of each row's counted entries, everywhere."""
-    mean = (table * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
-    return np.broadcast_to(mean[:, None], table.shape)
+def _of_windows(market: Market, lanes: Lanes, engine: type[Engine], course: Course) -> Begun:
+    """The start of a market of several windows: the markets of its segments side by side, then with the terms that are
+    asked for."""
+    segments = between_boundaries(market.windows, market.periods)
+    before = solved(_of_one_window(guides.average(market, lanes), engine, course), course, roughly=True)
+    parts = []
+    for at in range(len(segments)):
+        guide = guides.of_segment(market, lanes, segments, at)
+        before = solved(_after(before, guide, engine), course, roughly=True)
+        parts.append(before)
+    return _with_terms(market, lanes, parts)
 
 
-def _all_along(market: Market, lanes: Lanes) -> Lanes:
-    """Lanes whose certificates and limits are the same in all periods."""
-    families = tuple(
-        replace(family, limit=np.full_like(family.limit, int(family.limit.mean()))) for family in lanes.families
-    )
-    return replace(lanes, latest_start=np.full_like(lanes.latest_start, market.periods), families=families)
+def _after(before: Cleared, guide: Guide, engine: type[Engine]) -> Begun:
+    """The start of a market of one window where another such market ended."""
+    program, ended = Program(guide.market, guide.lanes, engine), stand(before.program)
+    likely = _likely(program, before.duals, NEARLY, PLENTY)
+    program.add(likely if ended is None else likely.followed_by(ended.basic))
+    if ended is not None:
+        begin(program, [ended])
+    return Begun(program=program, ceiling=_ceiling(program, before.duals))
 
 
-def _by_period(market: Market) -> Market:
-    """The market whose contracts may last a single period each, whatever terms and windows are asked for."""
-    single = np.repeat(np.arange(market.periods)[:, None], 2, axis=1)
-    sellers, buyers = (replace(side, min_term=np.ones_like(side.min_term)) for side in (market.sellers, market.buyers))
-    return replace(market, windows=single, sellers=sellers, buyers=buyers)
+def _with_terms(market: Market, lanes: Lanes, parts: Sequence[Cleared]) -> Begun:
+    """The start of a market of several windows from those of its segments: what they trade is closed where a longer
+    term is asked for, and the market begins where that ends."""
+    segments = between_boundaries(market.windows, market.periods)
+    duals = guides.by_segment([part.duals for part in parts], segments)
+    program = Program(market, lanes, type(parts[0].program.engine))
+    program.add(_likely(program, duals, NEARLY, PLENTY))
+    ended = [
+        one
+        for at, part in enumerate(parts)
+        if (one := stand(part.program, window=_window_of(market, segments, at))) is not None
+    ]
+    for one in ended:
+        program.add(one.basic)
+    program.close(~_asked_for(market, program))
+    if ended:
+        begin(program, ended)
+    return Begun(program=program, ceiling=_ceiling(program, duals))
 
 
-def _likely(guide: Cleared) -> Ints:
-    """The lanes that a guiding market trades or nearly trades."""
-    program = guide.program
-    pricing = Values(program.market, program.lanes, guide.duals).best()
-    near = best_candidates(program.lanes, pricing, least=-LIKELY * program.market.periods, each=2)
-    return np.union1d(near.lane, program.traded(guide.point.variables).lane)
+def _window_of(market: Market, segments: Segments, at: int) -> Ints:
+    """[1] the window that is one segment, NO_WINDOW where none is."""
+    first, last = segments.first[at], segments.first[at] + segments.length[at] - 1
+    found = np.flatnonzero((market.windows == [first, last]).all(axis=1))
+    return found[:1] if len(found) else np.array([NO_WINDOW])
 
 
-def _near(values: Values, lanes: Ints, loss: float) -> Candidates:
-    """Of some lanes, the candidates that lose less than a share of the typical price per period."""
-    lane, window = [], []
-    for w in range(len(values.market.windows)):
-        found = lanes[values.reduced(lanes, w) >= -loss * values.length[w]]
-        lane.append(found)
-        window.append(np.full(len(found), w, dtype=np.int64))
-    return Candidates(lane=np.concatenate(lane), window=np.concatenate(window))
-
-
-def _solved(program: Program, rounds: int, progress: Heard | None, enough: float = TIE) -> Cleared:
-    """Solve and add candidates until no lane gains more than `enough`."""
-    market, lanes = program.market, program.lanes
-    while True:
-        point = program.face.maximise(program.welfare)
-        duals = program.duals(point.duals)
-        pricing = Values(market, lanes, duals).best()
-        rounds += 1
-        worst = float(pricing.reduced.max(initial=0.0))
-        if progress is not None:
-            progress(rounds, worst)
-        if worst <= enough or not program.add(best_candidates(lanes, pricing)):
-            return Cleared(program=program, point=point, duals=duals, rounds=rounds)
+def _asked_for(market: Market, program: Program) -> Bools:
+    """[candidates] may both sides contract over the window."""
+    lane, window = program.candidates.lane, program.candidates.window
+    sold = admissible(market.sellers, market.windows)[program.seller, window]
+    bought = admissible(market.buyers, market.windows)[program.buyer, window]
+    return np.asarray(sold & bought & (market.windows[window, 0] <= program.lanes.latest_start[lane]))

@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .building import build
-from .clearing import Cleared, clear
+from .clearing import clear
 from .engine import Engine, Face, Point, WarmEngine
 from .fan_out import at_once, fan_out
 from .graph import sub_markets
 from .lanes import find_lanes
 from .pricing import TIE, Values, best_candidates
 from .program import Program
+from .rounds import Cleared
 from .sides import Floats, Market
 from .snapshot import Snapshot
 

@@ -6,6 +6,7 @@ scipy, which starts afresh each time and is the reference. Both see the same arr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import highspy
@@ -37,6 +38,19 @@ class Point:
     value: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """Where a simplex solve stands: HiGHS's status of each variable and each row, as integers."""
+
+    variables: Ints
+    rows: Ints
+
+
+BASIC, AT_LOWER = int(highspy.HighsBasisStatus.kBasic), int(highspy.HighsBasisStatus.kLower)
+AT_UPPER = int(highspy.HighsBasisStatus.kUpper)
+STATUSES = {int(status): status for status in highspy.HighsBasisStatus.__members__.values()}
+
+
 class Engine:
     """{lower <= v <= upper, row_lower <= matrix v <= row_upper}, to be maximised for one objective after another."""
 
@@ -54,6 +68,14 @@ class Engine:
     def maximise(self, face: Face, objective: Floats) -> Point:
         """:raises SolverFailed: the face is empty or the objective has no bound on it."""
         raise NotImplementedError
+
+    def basis(self) -> Basis | None:
+        """Where the last solve ended; None from an engine that keeps no basis."""
+        return None
+
+    def begin(self, basis: Basis) -> None:
+        """Let the next solve begin at a basis, where the engine keeps one. As many variables and rows must be basic as
+        there are rows; which of them depend on each other the solver finds out."""
 
     def following(self, row: int) -> tuple[Ints, Floats]:
         """The variables that follow at the last optimum, and how far, when a row at its bound is moved by a unit;
@@ -151,6 +173,18 @@ class WarmEngine(Engine):
             value=-float(self.highs.getInfo().objective_function_value),
         )
 
+    def basis(self) -> Basis | None:
+        at = self.highs.getBasis()
+        if not at.valid:
+            return None
+        return Basis(variables=_numbers(at.col_status), rows=_numbers(at.row_status))
+
+    def begin(self, basis: Basis) -> None:
+        at = highspy.HighsBasis()
+        at.col_status = [STATUSES[status] for status in basis.variables.tolist()]
+        at.row_status = [STATUSES[status] for status in basis.rows.tolist()]
+        self.highs.setBasis(at)
+
     def following(self, row: int) -> tuple[Ints, Floats]:
         # Both are missing in the stubs only.
         _, moves, count, places = self.highs.getBasisInverseColSparse(row)  # type: ignore[attr-defined]
@@ -176,6 +210,10 @@ class WarmEngine(Engine):
         if len(costs):
             self.highs.changeColsCost(len(costs), costs.astype(np.int32), -objective[costs])
         self.sent, self.cost = face, -objective
+
+
+def _numbers(statuses: Sequence[highspy.HighsBasisStatus]) -> Ints:
+    return np.fromiter(map(int, statuses), dtype=np.int64, count=len(statuses))
 
 
 class ReferenceEngine(Engine):

@@ -20,11 +20,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from .clearing import Cleared
 from .engine import INFINITY, Face, Point, SolverFailed
 from .lanes import Lanes
 from .pricing import LANES_PER_BLOCK, TIE, Candidates, Duals, Values, best_candidates, conversion_margin, zero_duals
 from .program import SUPPORT, Program
+from .rounds import Cleared
 from .sides import Bools, Floats, Ints, Market
 
 NEAR = 1e-7  # relative prices nearer than this are told as equal: shadow prices come rounded as they are written

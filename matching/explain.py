@@ -14,13 +14,13 @@ from decimal import Decimal
 import numpy as np
 
 from .answer import PRICE_STEP, Contract, OfferResult, Reason
-from .clearing import Cleared
 from .entry import NEAR, Distances, bounds, distances
 from .lanes import Lanes, Requirement, refusals
 from .limits import KINDS, LimitKind
 from .prices import PriceRange
 from .pricing import Values
 from .reach import closed_by, reach
+from .rounds import Cleared
 from .sides import Bools, Floats, Ints, Market, MarketSide
 
 LIMITED_BY = {

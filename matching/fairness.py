@@ -16,10 +16,10 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from .clearing import Cleared
 from .engine import INFINITY, Face
 from .pricing import TIE, Duals, Values
 from .program import Program
+from .rounds import Cleared
 from .sides import Bools, Floats, Ints
 
 HELD = 1e-9  # slack with which a reached ratio is held, so that rounding cannot empty the face

@@ -18,11 +18,11 @@ from hashlib import shake_128
 
 import numpy as np
 
-from .clearing import Cleared
 from .engine import INFINITY, Face
 from .pricing import TIE, Duals, Values, best_candidates
 from .program import SUPPORT, Program
 from .reach import running
+from .rounds import Cleared
 from .sides import Bools, Floats
 
 CEILING = 1e3  # times the product's price: no value inside a chain is told above it
@@ -193,6 +193,7 @@ def _changes(program: Program, face: _Duals, direction: Floats, *, slack: bool) 
     """The programme of small changes against a direction; slacks take part where a ceiling pays for them."""
     lower = np.where(face.free | face.full, -INFINITY, 0.0)
     upper = np.where(face.full & ~face.free, 0.0, INFINITY)
+    upper[program.fixed :][program.closed] = 0.0
     if not slack:
         lower[len(program.capacity) : program.fixed] = upper[len(program.capacity) : program.fixed] = 0.0
     return Face(

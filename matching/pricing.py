@@ -151,6 +151,20 @@ class Values:
         empty = np.zeros(0, dtype=np.int64)
         return Candidates(lane=np.concatenate([empty, *lane]), window=np.concatenate([empty, *window]))
 
+    def nearest(self, loss: float, most: int) -> Candidates:
+        """The candidates that lose no more per period than `loss`; at most so many, the nearest first."""
+        lane, window, found = [], [], []
+        for block in self.blocks():
+            for w, length in enumerate(self.length.tolist()):
+                reduced = self.reduced(block, w) / length
+                near = np.flatnonzero(reduced >= -loss)
+                lane.append(near + block.start)
+                window.append(np.full(len(near), w, dtype=np.int64))
+                found.append(reduced[near])
+        empty = np.zeros(0, dtype=np.int64)
+        order = np.argsort(-np.concatenate([np.zeros(0), *found]), kind="stable")[:most]
+        return Candidates(lane=np.concatenate([empty, *lane])[order], window=np.concatenate([empty, *window])[order])
+
     def blocks(self) -> list[slice]:
         return [
             slice(start, min(start + LANES_PER_BLOCK, len(self.lanes)))

@@ -52,6 +52,7 @@ class Program:
         self.engine.add_columns(sparse.csc_array(slack, shape=(len(self.limits), len(self.inside))))
         empty = np.zeros(0, dtype=np.int64)
         self.candidates = Candidates(lane=empty, window=empty)
+        self.closed = np.zeros(0, dtype=bool)  # candidates that only a basis needs; they are never traded
         self._sums = _window_sums(market.buyers.price), _window_sums(market.sellers.price)
         self.margin = np.zeros(0)  # welfare of one unit of each candidate
 
@@ -66,7 +67,12 @@ class Program:
         self.margin = np.concatenate([self.margin, margin / self.level[self.market.sellers.product[seller]]])
         self.engine.add_columns(_candidate_columns(self.market, self.lanes, self.segments, new))
         self.candidates = self.candidates.followed_by(new)
+        self.closed = np.concatenate([self.closed, np.zeros(len(new), dtype=bool)])
         return len(new)
+
+    def close(self, which: Bools) -> None:
+        """Keep some candidates [n] from being traded: a basis was taken over with them, and no side asks for them."""
+        self.closed = which
 
     @property
     def face(self) -> Face:
@@ -77,7 +83,7 @@ class Program:
             row_lower=np.full(len(self.limits), -INFINITY),
             row_upper=self.limits,
             lower=np.concatenate([np.zeros_like(self.capacity), slacks, rates]),
-            upper=np.concatenate([self.capacity, slacks, rates + INFINITY]),
+            upper=np.concatenate([self.capacity, slacks, np.where(self.closed, 0.0, INFINITY)]),
         )
 
     def objective(self, rates: Floats, activities: Floats | float = 0.0) -> Floats:

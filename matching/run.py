@@ -18,7 +18,7 @@ from .block_lots import lots_of_blocks
 from .block_terms import breaches, read_terms
 from .blocks import block_offers
 from .building import build
-from .clearing import Cleared, clear
+from .clearing import clear
 from .engine import Engine, WarmEngine
 from .explain import results
 from .fairness import settle
@@ -28,6 +28,7 @@ from .lanes import Lanes, find_lanes
 from .locking import locked_contracts
 from .lots import whole_lots
 from .prices import PriceRange, price_range
+from .rounds import Cleared
 from .shadow_prices import hub_prices, list_duals, read_duals
 from .sides import Market
 from .snapshot import Snapshot

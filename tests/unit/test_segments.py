@@ -10,9 +10,10 @@ import pytest
 
 from benchmarks.instances import Case, make
 from matching.building import build
-from matching.clearing import Cleared, clear
+from matching.clearing import clear
 from matching.engine import WarmEngine
 from matching.lanes import find_lanes
+from matching.rounds import Cleared
 from matching.run import run
 from matching.segments import between_boundaries
 from matching.snapshot import Snapshot

@@ -1,0 +1,93 @@
+"""Rounds of the clearing: solve, price every lane in every admissible window, add the best, until none would gain.
+
+The last pass looks at all lanes and is the proof of optimality (Dantzig and Wolfe 1960; Gilmore and Gomory 1961).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .engine import INFINITY, Point
+from .pricing import TIE, Duals, Values, best_candidates
+from .program import SUPPORT, Program
+from .sides import Bools, Floats
+
+ROUGHLY = 1e-3  # relative prices of a market that only guides are found to this,
+FEW = 0.005  # or until lanes gain that are no more than this part of its rows
+RAISED = 100.0  # times its ceiling: a value inside the chain that has reached it is looked for further up
+
+Heard = Callable[[int, float], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleared:
+    """The welfare optimum: the last restricted programme, its optimum, the duals, rounds taken."""
+
+    program: Program
+    point: Point
+    duals: Duals
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A programme with its first candidates.
+
+    Few candidates leave the values inside the chain (of outputs and inputs of conversions) open, and what is then made
+    of them leads astray; `ceiling` [rows inside] is what a guide knows of them, None where there is none."""
+
+    program: Program
+    ceiling: Floats | None = None
+
+
+class Course:
+    """Rounds taken so far, over all markets on the way; each is told to whoever asked."""
+
+    def __init__(self, progress: Heard | None = None) -> None:
+        self.progress, self.rounds = progress, 0
+
+    def passed(self, worst: float) -> None:
+        self.rounds += 1
+        if self.progress is not None:
+            self.progress(self.rounds, worst)
+
+
+def solved(begun: Begun, course: Course, *, roughly: bool = False) -> Cleared:
+    """Solve and add candidates until no lane gains; `roughly` until hardly any does.
+
+    :raises engine.SolverFailed: the solver found no optimum.
+    """
+    program, ceiling = begun.program, begun.ceiling
+    while True:
+        point = _held_below(program, ceiling)
+        duals = program.duals(point.duals)
+        pricing = Values(program.market, program.lanes, duals).best()
+        worst = float(pricing.reduced.max(initial=0.0))
+        course.passed(worst)
+        gaining = int((pricing.reduced > ROUGHLY).sum()) if roughly else int(worst > TIE)
+        if gaining <= (FEW * len(program.limits) if roughly else 0):
+            reached = _reached(program, point)
+            if roughly or ceiling is None or not reached.any():
+                return Cleared(program=program, point=point, duals=duals, rounds=course.rounds)
+            ceiling = np.where(reached, RAISED * ceiling, ceiling)
+        elif not program.add(best_candidates(program.lanes, pricing)):
+            return Cleared(program=program, point=point, duals=duals, rounds=course.rounds)
+
+
+def _held_below(program: Program, ceiling: Floats | None) -> Point:
+    """The optimum of a programme's candidates; values inside the chain stay below their ceiling, as what is short there
+    can be had at it."""
+    face, objective = program.face, program.welfare
+    if ceiling is None:
+        return face.maximise(objective)
+    slacks, upper = slice(len(program.capacity), program.fixed), face.upper.copy()
+    upper[slacks], objective[slacks] = INFINITY, -ceiling
+    return replace(face, upper=upper).maximise(objective)
+
+
+def _reached(program: Program, point: Point) -> Bools:
+    """[rows inside the chain] where something is had at the ceiling."""
+    return np.asarray(point.variables[len(program.capacity) : program.fixed] > SUPPORT)

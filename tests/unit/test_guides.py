@@ -1,0 +1,191 @@
+"""Where a clearing begins decides nothing: simpler markets that guide, and bases carried over between programmes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks.instances import Case, make
+from matching import clearing, guides
+from matching.answer import Answer
+from matching.building import build
+from matching.engine import BASIC, Engine, ReferenceEngine, WarmEngine
+from matching.lanes import find_lanes
+from matching.lifting import NO_WINDOW, begin, stand
+from matching.prices import price_range
+from matching.pricing import Candidates, Duals, Values, best_candidates
+from matching.program import Program
+from matching.rounds import Begun, Cleared, Course, solved
+from matching.run import run
+from matching.segments import between_boundaries
+from matching.snapshot import Snapshot
+from tests.unit.test_matching_names import crowded_market
+from tests.unit.test_segments import ramped
+
+ENGINES = [WarmEngine, ReferenceEngine]
+
+
+@pytest.fixture
+def guided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No market is too small to be guided, by thinned ones too."""
+    monkeypatch.setattr(clearing, "WHOLE", 0)
+    monkeypatch.setattr(clearing, "THICK", 16)
+
+
+def written_out(snapshot: Snapshot, engine: type[Engine] = WarmEngine) -> Cleared:
+    """A market cleared with all its candidates at hand."""
+    market = build(snapshot)
+    lanes = find_lanes(market)
+    program = Program(market, lanes, engine)
+    program.add(Values(market, lanes, guides_nothing(program)).within(-clearing.ANY))
+    return solved(Begun(program=program), Course())
+
+
+def guides_nothing(program: Program) -> Duals:
+    return program.duals(np.zeros(len(program.limits)))
+
+
+def market_of(kind: str, seed: int) -> Snapshot:
+    if kind == "crowded":
+        return crowded_market(seed)
+    if kind == "ramped":
+        return ramped(seed, conversions=True)
+    case = Case(offers=160, lanes=3_000, periods=4, products=5, conversions=True, seed=seed, windows=kind)
+    return make(case)
+
+
+@pytest.mark.usefixtures("guided")
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", ["one", "ladder", "all", "crowded", "ramped"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_guided_clearing_ends_at_the_optimum_of_all_candidates(kind: str, seed: int, engine: type[Engine]) -> None:
+    snapshot = market_of(kind, seed)
+    market, passes = build(snapshot), []
+    found = clearing.clear(market, find_lanes(market), engine, lambda *told: passes.append(told))
+    assert found.point.value == pytest.approx(written_out(snapshot).point.value, rel=1e-9)
+    assert len(passes) == found.rounds > 2
+    assert not found.point.variables[found.program.fixed :][found.program.closed].any()
+
+
+def told(answer: Answer) -> tuple[object, ...]:
+    """What firms hear of an answer."""
+    return answer.contracts, answer.results, answer.certificate.welfare
+
+
+def shadow_prices(answer: Answer) -> dict[tuple[object, ...], float]:
+    return {(one.kind, one.subject, one.position): float(one.value) for one in answer.prices}
+
+
+@pytest.mark.parametrize("kind", ["ladder", "crowded"])
+def test_the_answer_does_not_tell_how_the_clearing_began(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = market_of(kind, 5)
+    written = run(snapshot)
+    monkeypatch.setattr(clearing, "WHOLE", 0)
+    monkeypatch.setattr(clearing, "THICK", 16)
+    begun = run(snapshot)
+    assert begun.certificate.holds
+    assert told(begun) == told(written)
+    assert shadow_prices(begun) == pytest.approx(shadow_prices(written), rel=1e-7)
+
+
+def ladder_of(seed: int) -> tuple[Program, Values]:
+    market = build(market_of("ladder", seed))
+    lanes = find_lanes(market)
+    program = Program(market, lanes, WarmEngine)
+    return program, Values(market, lanes, guides_nothing(program))
+
+
+def pivots(program: Program) -> int:
+    engine = program.engine
+    assert isinstance(engine, WarmEngine)
+    return int(engine.highs.getInfo().simplex_iteration_count)
+
+
+def test_a_programme_that_begins_where_another_ended_has_nothing_to_do() -> None:
+    program, values = ladder_of(1)
+    program.add(best_candidates(program.lanes, values.best()))
+    value = program.face.maximise(program.welfare).value
+    assert pivots(program) > 0
+    ended = stand(program)
+    assert ended is not None
+    other = Program(program.market, program.lanes, WarmEngine)
+    other.add(program.candidates)
+    begin(other, [ended])
+    assert other.face.maximise(other.welfare).value == pytest.approx(value, rel=1e-12)
+    assert pivots(other) == 0
+
+
+def test_a_basis_without_some_of_its_candidates_is_made_complete() -> None:
+    program, values = ladder_of(2)
+    program.add(values.within(-clearing.ANY))
+    program.face.maximise(program.welfare)
+    ended = stand(program, window=np.array([NO_WINDOW, *range(1, len(program.market.windows))]))
+    assert ended is not None
+    assert len(ended.basic) < int((ended.basis.variables[program.fixed :] == BASIC).sum())
+    other = Program(program.market, program.lanes, WarmEngine)
+    other.add(ended.basic)
+    begin(other, [ended])
+    value = other.face.maximise(other.welfare).value
+    alone = Program(program.market, program.lanes, WarmEngine)
+    alone.add(ended.basic)
+    assert value == pytest.approx(alone.face.maximise(alone.welfare).value, rel=1e-12)
+
+
+def test_an_engine_without_bases_has_no_stand() -> None:
+    market = build(market_of("ladder", 1))
+    program = Program(market, find_lanes(market), ReferenceEngine)
+    assert stand(program) is None
+
+
+def test_closed_candidates_have_no_say_in_prices() -> None:
+    """Candidates that neither side asks for may seem to gain at prices that keep out all that anyone asks for."""
+    market = build(market_of("ladder", 3))
+    lanes = find_lanes(market)
+    before = price_range(clearing.clear(market, lanes, WarmEngine))
+    cleared = clearing.clear(market, lanes, WarmEngine)
+    program = cleared.program
+    lane, window = np.indices((len(lanes), len(market.windows))).reshape(2, -1)
+    every = Candidates(lane=lane, window=window)
+    program.add(every.without(Values(market, lanes, cleared.duals).within(-clearing.ANY)))
+    gaining = program.welfare - program.engine.matrix.T @ cleared.point.duals > 1e-3
+    assert gaining[program.fixed :].any()
+    added = np.arange(len(program.candidates)) >= len(cleared.point.variables) - program.fixed
+    program.close(added)
+    after = price_range(cleared)
+    assert np.allclose(after.middle.seller, before.middle.seller, rtol=1e-9)
+    assert np.allclose(after.middle.buyer, before.middle.buyer, rtol=1e-9)
+
+
+def test_a_thinned_market_has_about_the_volume_and_the_prices_of_the_whole_one() -> None:
+    market = build(make(Case(offers=2_000, lanes=250_000, products=2)))
+    lanes = find_lanes(market)
+    thin = guides.thinned(market, lanes)
+    for whole, fewer, kept in (
+        (market.sellers, thin.guide.market.sellers, thin.sellers),
+        (market.buyers, thin.guide.market.buyers, thin.buyers),
+    ):
+        assert kept.mean() == pytest.approx(1 / guides.ONE_IN, abs=0.01)
+        assert fewer.quantity.sum() == pytest.approx(whole.quantity.sum(), rel=0.2)
+        assert not fewer.quantity[~kept].any()
+    assert len(thin.lane) == len(thin.guide.lanes) > 0
+    assert thin.sellers[lanes.seller[thin.lane]].all()
+    assert thin.buyers[lanes.buyer[thin.lane]].all()
+    exact = clearing.clear(market, lanes, WarmEngine).duals
+    guess = guides.for_all(market, lanes, thin, clearing.clear(thin.guide.market, thin.guide.lanes, WarmEngine).duals)
+    level = market.level[market.sellers.product][:, None]
+    assert (np.abs(exact.seller - guess.seller) / level).mean() < (exact.seller / level).mean() / 2
+
+
+def test_the_markets_of_segments_have_their_quantities_and_prices() -> None:
+    market = build(ramped(4, conversions=True))
+    lanes, segments = find_lanes(market), between_boundaries(market.windows, market.periods)
+    late = replace(lanes, latest_start=np.where(np.arange(len(lanes)) % 2 == 0, market.periods, 2))
+    for at, (first, length) in enumerate(zip(segments.first, segments.length, strict=True)):
+        guide = guides.of_segment(market, late, segments, at)
+        inside = slice(first, first + length)
+        assert (guide.market.sellers.quantity[:, 0] == market.sellers.quantity[:, inside].min(axis=1)).all()
+        assert np.allclose(guide.market.buyers.price[:, 0], market.buyers.price[:, inside].mean(axis=1))
+        assert (guide.market.capacity[:, 0] == market.capacity[:, inside].min(axis=1)).all()
+        assert (guide.lanes.latest_start >= 0).all() == (first <= 2)
