@@ -92,11 +92,10 @@ def _of_windows(market: Market, lanes: Lanes, engine: type[Engine], course: Cour
 
 def _after(before: Cleared, guide: Guide, engine: type[Engine]) -> Begun:
     """The start of a market of one window where another such market ended."""
-    program, ended = Program(guide.market, guide.lanes, engine), stand(before.program)
+    program, ended = Program(guide.market, guide.lanes, engine), stand(before)
     likely = _likely(program, before.duals, NEARLY, PLENTY)
     program.add(likely if ended is None else likely.followed_by(ended.basic))
-    if ended is not None:
-        begin(program, [ended])
+    begin(program, [ended] if ended is not None else [])
     return Begun(program=program, ceiling=_ceiling(program, before.duals))
 
 
@@ -110,13 +109,12 @@ def _with_terms(market: Market, lanes: Lanes, parts: Sequence[Cleared]) -> Begun
     ended = [
         one
         for at, part in enumerate(parts)
-        if (one := stand(part.program, window=_window_of(market, segments, at))) is not None
+        if (one := stand(part, window=_window_of(market, segments, at))) is not None
     ]
     for one in ended:
         program.add(one.basic)
     program.close(~_asked_for(market, program))
-    if ended:
-        begin(program, ended)
+    begin(program, ended)
     return Begun(program=program, ceiling=_ceiling(program, duals))
 
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import shake_128
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from .engine import INFINITY, Face
+from .engine import AT_LOWER, BASIC, INFINITY, Basis, Face
+from .lifting import begin, stand
 from .pricing import TIE, Duals, Values
 from .program import Program
 from .rounds import Cleared
@@ -25,6 +27,7 @@ from .sides import Bools, Floats, Ints
 HELD = 1e-9  # slack with which a reached ratio is held, so that rounding cannot empty the face
 OPEN = 1e-7  # a ratio that can move by more than this is not settled
 ASK_AGAIN = 10  # levels between two looks at what is still open
+ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], dtype=np.uint64)
 SEED = 20_27  # the direction that tells whether a ratio is still open is drawn, but always the same
 
 
@@ -41,16 +44,35 @@ def settle(
     program = Program(market, lanes, type(cleared.program.engine))
     program.add(Values(market, lanes, duals).within(-TIE))
     program.add(cleared.program.traded(cleared.point.variables))
+    ended = stand(cleared)
+    begin(program, [ended] if ended is not None else [])
     face = program.face.optima(program.welfare, program.row_duals(duals))
     if hold is not None:
         face = hold(program, face)
     for objective in (program.volume, program.used_input):
         face = face.optima(objective, face.maximise(objective).duals)
-    # Fewer lots per period for the same volume means longer windows: one contract over a year, not four quarters.
-    short = program.objective(-np.ones(len(program.candidates)))
     face = max_min(face, fill_ratios(program))
-    point = face.maximise(np.concatenate([short, np.zeros(len(face.lower) - len(short))]))
-    return program, program.rates(point.variables[: len(short)])
+    more = np.zeros(len(face.lower) - program.fixed - len(program.candidates))
+    # Fewer lots per period for the same volume means longer windows: one contract over a year, not four quarters.
+    short = np.concatenate([program.objective(-np.ones(len(program.candidates))), more])
+    face = face.optima(short, face.maximise(short).duals)
+    # Who trades with whom is drawn among equals, so that it depends on what is offered and not on the solver's path.
+    point = face.maximise(np.concatenate([program.objective(drawn(program)), more]))
+    return program, program.rates(point.variables[: len(short) - len(more)])
+
+
+def drawn(program: Program) -> Floats:
+    """[candidates] weights between 0 and 1 drawn from what both sides offer and the window, never from their places."""
+    market, candidates = program.market, program.candidates
+    sold, bought = (
+        np.frombuffer(b"".join(shake_128(what.encode()).digest(8) for what in side.content), dtype=np.uint64)
+        for side in (market.sellers, market.buyers)
+    )
+    first, last = market.windows[candidates.window].T.astype(np.uint64)
+    mixed = sold[program.seller] * ODD[0] + bought[program.buyer] * ODD[1] + first * ODD[2] + last * ODD[3]
+    for shift, factor in ((32, ODD[0]), (29, ODD[1]), (32, ODD[2])):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * factor
+    return np.asarray((mixed >> np.uint64(11)) / 2.0**53)
 
 
 def fill_ratios(program: Program) -> sparse.csr_array:
@@ -138,6 +160,11 @@ def _with_measures(face: Face, measures: sparse.csr_array, part: Ints) -> Face:
         (-np.ones(count), (rows + count + np.arange(count), part)), shape=(rows + 2 * count, parts)
     )
     engine.add_columns(under)
+    stood = face.engine.basis()
+    if stood is not None:  # each measure follows what it measures, floors rest, so nothing has to move
+        variables = [stood.variables, np.full(count, BASIC), np.full(parts, AT_LOWER)]
+        standing = [stood.rows, np.full(count, AT_LOWER), np.full(count, BASIC)]
+        engine.begin(Basis(variables=np.concatenate(variables), rows=np.concatenate(standing)))
     none_yet = np.full(count, INFINITY)
     return Face(
         engine=engine,

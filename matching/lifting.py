@@ -10,6 +10,7 @@ import numpy as np
 from .engine import AT_LOWER, BASIC, Basis
 from .pricing import Candidates
 from .program import Program
+from .rounds import Cleared
 from .sides import Ints
 
 NO_WINDOW = -1  # of candidates whose window the programme to come does not have
@@ -30,27 +31,28 @@ class Stand:
         return Candidates(lane=self.candidates.lane[inside], window=self.candidates.window[inside])
 
 
-def stand(program: Program, *, lane: Ints | None = None, window: Ints | None = None) -> Stand | None:
-    """Where a programme ended, with its lanes and windows renamed; None where its engine keeps no basis."""
-    basis, own = program.engine.basis(), program.candidates
-    if basis is None:
+def stand(cleared: Cleared, *, window: Ints | None = None) -> Stand | None:
+    """Where a clearing ended, `window` naming its windows anew; None where its engine keeps no basis."""
+    if cleared.basis is None:
         return None
-    renamed = Candidates(
-        lane=own.lane if lane is None else lane[own.lane], window=own.window if window is None else window[own.window]
-    )
-    return Stand(program=program, basis=basis, candidates=renamed)
+    own, count = cleared.program.candidates, len(cleared.basis.variables) - cleared.program.fixed
+    lane, spanned = own.lane[:count], own.window[:count]  # some may have been added since
+    renamed = Candidates(lane=lane, window=spanned if window is None else window[spanned])
+    return Stand(program=cleared.program, basis=cleared.basis, candidates=renamed)
 
 
 def begin(program: Program, stands: Sequence[Stand]) -> None:
     """Let a programme begin where others ended that have its positions and limits: one with its segments, or one for
-    each of its segments, which has no other."""
+    each of its segments, which has no other. Where their engine keeps no basis there are none, and it begins anew."""
+    if not stands:
+        return
     rows = np.stack([one.basis.rows for one in stands], axis=1).ravel()
     fixed = np.stack([one.basis.variables[: one.program.fixed] for one in stands], axis=1).ravel()
     width = len(program.market.windows)
     keys = program.candidates.lane * width + program.candidates.window
     order = np.argsort(keys)
     status = np.full(len(keys), AT_LOWER)
-    for one in stands:
+    for one in stands if len(keys) else ():
         known = one.candidates.window != NO_WINDOW
         wanted = one.candidates.lane * width + one.candidates.window
         place = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]

@@ -13,6 +13,8 @@ from .pricing import Duals
 from .program import Program
 from .sides import Ints
 
+EXACT = PRICE_STEP / 1000  # digits of a price that are more than the solver's tolerance
+
 
 def locked_contracts(program: Program, lots: Ints, duals: Duals) -> list[Contract]:
     """The traded candidates with their locked prices, by seller, buyer and window; not yet bundled.
@@ -54,7 +56,8 @@ def locked_contracts(program: Program, lots: Ints, duals: Duals) -> list[Contrac
 def locked_price(value: Decimal, ask: Fraction | None, bid: Fraction | None) -> Decimal:
     """A price in steps, held inside ask and bid (both ex works, CNY per unit) where a step lies between them; where
     none does, the step nearest to the ask."""
-    price = value.quantize(PRICE_STEP)
+    # A midpoint often lies half way between two steps: what the solver leaves in its last digits must not decide.
+    price = value.quantize(EXACT).quantize(PRICE_STEP)
     if bid is not None:
         price = min(price, _stepped(bid, ROUND_FLOOR))
     if ask is not None:

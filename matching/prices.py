@@ -59,6 +59,11 @@ class _Duals:
     free: Bools
     full: Bools
 
+    @property
+    def key(self) -> bytes:
+        """The same for the same face, however many candidates without a say have been added."""
+        return b"|".join(np.flatnonzero(mask).tobytes() for mask in (self.scarce, self.free, self.full))
+
 
 class _Ends:
     """The extreme duals of a cleared market; row duals throughout."""
@@ -80,19 +85,20 @@ class _Ends:
         on_side[program.inside] = 0.0
         best = self._furthest(_optimal_duals(program, variables), on_side)
         unique = self._is_unique(best[0], variables, on_side)
-        ends = [best] if unique else self._of_each_product(best[0], on_side)
+        ends = [(1, *best)] if unique else self._of_each_product(best[0], on_side)
         inside = np.zeros(len(rows))
         inside[program.inside] = np.where(self.runs, 1.0 if selling else -1.0, -1.0)
-        found = []
-        for end, point in ends:
+        found, count = np.zeros(len(rows)), 0
+        for times, end, point in ends:
             # Where nothing else decides, values inside the chain lean the same way: what an idle conversion would
             # have to charge (best for sellers), or could at most pay (best for buyers); then prices are as low as
             # they can be. What is asked for an input that nobody can bring has no upper end: there its value is what
             # is left for it at both ends. Weights drawn from what is offered leave one point, whoever looks for it.
             ceiling = CEILING + 10 * point
             leaning, _ = self._furthest(end, inside, ceiling=ceiling)
-            found.append(self._furthest(leaning, -self.weights, ceiling=ceiling)[1])
-        return np.asarray(np.mean(found, axis=0))
+            found += times * self._furthest(leaning, -self.weights, ceiling=ceiling)[1]
+            count += times
+        return np.asarray(found / count)
 
     def _furthest(self, face: _Duals, direction: Floats, *, ceiling: Floats | None = None) -> tuple[_Duals, Floats]:
         """The part of a face of duals that goes furthest in a direction, and a point of it; candidates that the point
@@ -132,14 +138,21 @@ class _Ends:
         low, high = (float(drawn @ self._furthest(face, sign * drawn)[1]) for sign in (-1.0, 1.0))
         return high - low <= 1e-6 * (1.0 + abs(high))
 
-    def _of_each_product(self, face: _Duals, on_side: Floats) -> list[tuple[_Duals, Floats]]:
-        """The parts of a face that are best for the offers of each product in turn, with a point of each."""
+    def _of_each_product(self, face: _Duals, on_side: Floats) -> list[tuple[int, _Duals, Floats]]:
+        """The parts of a face that are best for the offers of each product in turn, with a point of each; most products
+        have the same, which is told once, with their number."""
         market, segments = self.program.market, len(self.program.segments)
         product = np.concatenate([market.sellers.product, market.buyers.product])
         of_row = np.full(len(on_side), -1)
         of_row[: len(product) * segments] = np.repeat(product, segments)
         own = [np.where(of_row == p, on_side, 0.0) for p in range(len(market.products))]
-        return [self._furthest(face, direction) for direction in own if direction.any()]
+        parts: dict[bytes, tuple[int, _Duals, Floats]] = {}
+        for direction in own:
+            if direction.any():
+                part, point = self._furthest(face, direction)
+                key = part.key
+                parts[key] = (1 + parts[key][0] if key in parts else 1, part, point)
+        return list(parts.values())
 
 
 def _drawn_weights(program: Program) -> Floats:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .engine import INFINITY, Point
+from .engine import INFINITY, Basis, Point
 from .pricing import TIE, Duals, Values, best_candidates
 from .program import SUPPORT, Program
 from .sides import Bools, Floats
@@ -24,12 +24,14 @@ Heard = Callable[[int, float], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cleared:
-    """The welfare optimum: the last restricted programme, its optimum, the duals, rounds taken."""
+    """The welfare optimum: the last restricted programme, its optimum, the duals, rounds taken; `basis` is where the
+    engine stood, None if it keeps none."""
 
     program: Program
     point: Point
     duals: Duals
     rounds: int
+    basis: Basis | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +73,12 @@ def solved(begun: Begun, course: Course, *, roughly: bool = False) -> Cleared:
         if gaining <= (FEW * len(program.limits) if roughly else 0):
             reached = _reached(program, point)
             if roughly or ceiling is None or not reached.any():
-                return Cleared(program=program, point=point, duals=duals, rounds=course.rounds)
+                break
             ceiling = np.where(reached, RAISED * ceiling, ceiling)
         elif not program.add(best_candidates(program.lanes, pricing)):
-            return Cleared(program=program, point=point, duals=duals, rounds=course.rounds)
+            break
+    basis = program.engine.basis()
+    return Cleared(program=program, point=point, duals=duals, rounds=course.rounds, basis=basis)
 
 
 def _held_below(program: Program, ceiling: Floats | None) -> Point:
