@@ -50,6 +50,12 @@ class Account:
     fee: Fraction
     rounding: Fraction
 
+    @property
+    def short(self) -> Fraction:
+        """By how much it earns less than its fee, beyond what rounding may take; 0 where it does not."""
+        missing = self.cost + self.fee - self.income
+        return missing if missing > self.rounding else Fraction(0)
+
 
 def accounts(market: Market, contracts: Sequence[Contract]) -> Mapping[str, Account]:
     """The account of each conversion, by label."""

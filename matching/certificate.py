@@ -28,6 +28,7 @@ from .snapshot import Snapshot
 from .tally import Tally
 
 BLOCKING = 1e-6  # a gain above this share of the typical price, per period, would be worth a better contract
+ROUNDED = 4 * np.finfo(float).eps  # relative
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +52,9 @@ def check(
     findings = []
     for products in sub_markets(snapshot):
         market = build(snapshot.of_products(products))
+        lanes = find_lanes(market)
         mine = [contract for contract in contracts if contract.product in products]
-        findings.append(check_market(market, mine, read_duals(market, find_lanes(market), known), uncertified))
+        findings.append(check_market(market, mine, read_duals(market, lanes, known), uncertified, lanes))
     return merge(findings, uncertified)
 
 
@@ -76,12 +78,16 @@ def merge(findings: Sequence[Finding], uncertified: Sequence[str] = ()) -> Certi
 
 
 def check_market(
-    market: Market, contracts: Sequence[Contract], duals: Duals, uncertified: Sequence[str] = ()
+    market: Market,
+    contracts: Sequence[Contract],
+    duals: Duals,
+    uncertified: Sequence[str] = (),
+    lanes: Lanes | None = None,
 ) -> Finding:
-    """Check one sub-market."""
-    lanes = find_lanes(market)
-    places = _places(market, lanes, contracts)
-    violations = [*_unknown(contracts, places)]
+    """Check one sub-market; `lanes` are found anew where none are given."""
+    lanes = find_lanes(market) if lanes is None else lanes
+    places = places_of(market, lanes, contracts)
+    violations = [*_unknown(contracts, places), *_twice(contracts)]
     found = [(contract, lane) for contract, lane in zip(contracts, places, strict=True) if lane >= 0]
     violations += _term_faults(market, lanes, found)
     violations += _limit_faults(market, lanes, found)
@@ -106,7 +112,7 @@ def _money(amount: float) -> Decimal:
     return Decimal(repr(amount)).quantize(Decimal("0.01"))
 
 
-def _places(market: Market, lanes: Lanes, contracts: Sequence[Contract]) -> list[int]:
+def places_of(market: Market, lanes: Lanes, contracts: Sequence[Contract]) -> list[int]:
     """The lane of each contract, -1 where there is none."""
     seller = {
         (label, market.products[p]): i
@@ -116,10 +122,15 @@ def _places(market: Market, lanes: Lanes, contracts: Sequence[Contract]) -> list
         (label, market.products[p]): j
         for j, (label, p) in enumerate(_named(market.buyers.label, market.buyers.product))
     }
-    lane = {(int(i), int(j)): at for at, (i, j) in enumerate(zip(lanes.seller, lanes.buyer, strict=True))}
-    return [
-        lane.get((seller.get((c.seller, c.product), -1), buyer.get((c.buyer, c.product), -1)), -1) for c in contracts
+    width = len(market.buyers)
+    wanted = [
+        seller.get((c.seller, c.product), -1) * width + buyer[c.buyer, c.product] if (c.buyer, c.product) in buyer else -1
+        for c in contracts
     ]
+    keys = lanes.seller * width + lanes.buyer
+    at = np.flatnonzero(np.isin(keys, wanted))  # few of very many
+    lane = dict(zip(keys[at].tolist(), at.tolist(), strict=True))
+    return [lane.get(key, -1) for key in wanted]
 
 
 def _named(labels: Sequence[str], products: Ints) -> Iterator[tuple[str, int]]:
@@ -130,6 +141,15 @@ def _unknown(contracts: Sequence[Contract], places: Sequence[int]) -> Iterator[s
     for contract, lane in zip(contracts, places, strict=True):
         if lane < 0:
             yield f"{_name(contract)}: no eligible lane between the two"
+
+
+def _twice(contracts: Sequence[Contract]) -> Iterator[str]:
+    seen: set[tuple[object, ...]] = set()
+    for contract in contracts:
+        key = contract.seller, contract.buyer, contract.product, contract.first, contract.last
+        if key in seen:
+            yield f"{_name(contract)}: it is there twice"
+        seen.add(key)
 
 
 def _name(contract: Contract) -> str:
@@ -217,9 +237,8 @@ def _price_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
 def _conversion_faults(market: Market, found: Found) -> Iterator[str]:
     """Each conversion earns its fee or more over the horizon on what it processed, to what rounding may take."""
     for label, account in accounts(market, [contract for contract, _ in found]).items():
-        if account.income + account.rounding < account.cost + account.fee:
-            short = float(account.cost + account.fee - account.income)
-            yield f"{label}: earns {short:.2f} CNY less than its fee"
+        if account.short:
+            yield f"{label}: earns {float(account.short):.2f} CNY less than its fee"
 
 
 def _welfare(market: Market, lanes: Lanes, found: Found) -> Fraction:
@@ -252,7 +271,10 @@ def _dual_bound(market: Market, lanes: Lanes, duals: Duals, reduced: Floats) -> 
     for f, family in enumerate(lanes.families):
         limit = np.where(family.limit < UNLIMITED, family.limit, 0)
         bound += float((limit * duals.family[f]).sum())
-    bound += float((market.capacity * np.maximum(conversion_margin(market, duals), 0.0)).sum())
+    margin = conversion_margin(market, duals)
+    # What is left of large prices by the rounding of their difference is no margin.
+    margin = np.where(margin > ROUNDED * duals.seller[sellers.offers :], margin, 0.0)
+    bound += float((market.capacity * margin).sum())
     gain = np.zeros(len(sellers))
     np.maximum.at(gain, lanes.seller, np.where(np.isfinite(reduced), reduced, 0.0))
     most = np.concatenate([sellers.quantity[: sellers.offers], market.capacity]).sum(axis=1)

@@ -24,6 +24,7 @@ from .sides import Bools, Floats, Ints
 
 HELD = 1e-9  # slack with which a reached ratio is held, so that rounding cannot empty the face
 OPEN = 1e-7  # a ratio that can move by more than this is not settled
+LOSS = 1e-12  # of the typical price, per period; above what sums of prices are rounded by
 ASK_AGAIN = 10  # levels between two looks at what is still open
 SEED = 20_27  # the direction that tells whether a ratio is still open is drawn, but always the same
 
@@ -41,7 +42,7 @@ def settle(
     program = Program(market, lanes, type(cleared.program.engine))
     program.add(Values(market, lanes, duals).within(-TIE))
     program.add(cleared.program.traded(cleared.point.variables))
-    face = program.face.optima(program.welfare, program.row_duals(duals))
+    face = _without_loss(program).optima(program.welfare, program.row_duals(duals))
     if hold is not None:
         face = hold(program, face)
     for objective in (program.volume, program.used_input):
@@ -51,6 +52,16 @@ def settle(
     face = max_min(face, fill_ratios(program))
     point = face.maximise(np.concatenate([short, np.zeros(len(face.lower) - len(short))]))
     return program, program.rates(point.variables[: len(short)])
+
+
+def _without_loss(program: Program) -> Face:
+    """All feasible points without contracts between two offers that lose: one that loses less than prices are told
+    apart by would count as a tie, and its locked price could not lie between ask and bid."""
+    offers = program.market.sellers.offers, program.market.buyers.offers
+    losing = (program.seller < offers[0]) & (program.buyer < offers[1]) & (program.margin < -LOSS * program.length)
+    upper = program.face.upper
+    upper[program.fixed + np.flatnonzero(losing)] = 0.0
+    return replace(program.face, upper=upper)
 
 
 def fill_ratios(program: Program) -> sparse.csr_array:

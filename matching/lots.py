@@ -10,6 +10,7 @@ inputs that no output needs are handed back, and chains that whole lots would ma
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from hashlib import blake2b
 
 import networkx as nx
@@ -37,9 +38,18 @@ def whole_lots(program: Program, rates: Floats) -> Ints:
         book.place_odd_lots(product)
         book.give_back(product)
         book.enlarge(product)
-    while book.cut_all() or book.trim_inputs():
-        pass
-    book.drop_losing_chains()
+    book.settle()
+    return book.lots
+
+
+def without_conversions(program: Program, lots: Ints, labels: Collection[str]) -> Ints:
+    """Integer rates near `lots` with some conversions at rest, and what depends on them cut back."""
+    book = _Book(program, lots.astype(float), Tally(program.market, program.lanes))
+    resting = [m for m, one in enumerate(program.market.conversions) if one.conversion in labels]
+    ends = program.market.sellers.conversion[book.seller], program.market.buyers.conversion[book.buyer]
+    for k in np.flatnonzero((np.isin(ends[0], resting) | np.isin(ends[1], resting)) & (book.lots > 0)).tolist():
+        book.change(k, -int(book.lots[k]))
+    book.settle()
     return book.lots
 
 
@@ -52,13 +62,13 @@ class _Book:
         self.seller, self.buyer = program.seller, program.buyer
         self.lots = np.floor(rates + NEAR).astype(np.int64)
         for k in np.flatnonzero(self.lots):
-            self._change(int(k), 0)
+            self.change(int(k), 0)
         planned = np.zeros_like(tally.sold, dtype=float)
         for k in np.flatnonzero(rates > NEAR):
             planned[self.seller[k], self.first[k] : self.last[k] + 1] += rates[k]
         self.planned = planned[self.market.sellers.offers :]
 
-    def _change(self, k: int, by: int) -> None:
+    def change(self, k: int, by: int) -> None:
         """Add lots to a contract; 0 enters what it has for the first time."""
         self.tally.add(int(self.program.candidates.lane[k]), self.first[k], self.last[k], by or int(self.lots[k]))
         self.lots[k] += by
@@ -90,7 +100,7 @@ class _Book:
         )
         if found.x is not None:
             for k in odd[found.x > 0.5].tolist():
-                self._change(k, 1)
+                self.change(k, 1)
 
     def _rows_of(self, candidates: Ints) -> sparse.csr_array:
         """What one lot of each candidate takes in each row of the programme that it is in."""
@@ -105,7 +115,7 @@ class _Book:
         for k in sorted(lost.tolist(), key=lambda k: (-round(float(self.rates[k] - self.lots[k]), 6), self._draw(k))):
             lane = int(self.program.candidates.lane[k])
             if self.tally.room(lane, self.first[k], self.last[k]) and self._conversions_allow(k):
-                self._change(k, 1)
+                self.change(k, 1)
 
     def enlarge(self, product: str) -> None:
         """Lots that no remainder claims go to contracts that have room, those worth most first."""
@@ -114,7 +124,7 @@ class _Book:
         for k in sorted(made.tolist(), key=lambda k: (-round(float(self.program.margin[k]), 9), self._draw(k))):
             lane = int(self.program.candidates.lane[k])
             while self.tally.room(lane, self.first[k], self.last[k]) and self._conversions_allow(k):
-                self._change(k, 1)
+                self.change(k, 1)
 
     def _conversions_allow(self, k: int) -> bool:
         """One more lot: a conversion that sells must be able to make it, one that buys must have a use for it."""
@@ -132,7 +142,8 @@ class _Book:
         return True
 
     def cut_outputs(self, product: str) -> bool:
-        """Cut sales of a product's conversions to what they can make, the smallest contracts first."""
+        """Cut sales of a product's conversions to what they can make: the shortest contracts first, which lose the
+        least elsewhere, and of these the smallest."""
         changed = False
         for m, conversion in enumerate(self.market.conversions):
             if conversion.product != product:
@@ -145,12 +156,19 @@ class _Book:
                 changed = True
                 mine = np.flatnonzero((self.seller == position) & (self.lots > 0))
                 mine = mine[(self.first[mine] <= period) & (self.last[mine] >= period)]
-                for k in sorted(mine.tolist(), key=lambda k: (int(self.lots[k]), self._draw(k))):
+                length = self.last - self.first
+                for k in sorted(mine.tolist(), key=lambda k: (int(length[k]), int(self.lots[k]), self._draw(k))):
                     less = min(over, int(self.lots[k]))
                     if less:
-                        self._change(k, -less)
+                        self.change(k, -less)
                         over -= less
         return changed
+
+    def settle(self) -> None:
+        """Bring inputs and outputs into balance, and leave unmade what loses."""
+        while self.cut_all() or self.trim_inputs():
+            pass
+        self.drop_losing_chains()
 
     def cut_all(self) -> bool:
         cut = [self.cut_outputs(product) for product in self.market.products]
@@ -164,7 +182,7 @@ class _Book:
             spare = min(self.tally.spare_input(taker, t) for t in range(self.first[k], self.last[k] + 1))
             less = min(int(spare), int(self.lots[k])) if spare >= 1 else 0
             if less:
-                self._change(k, -less)
+                self.change(k, -less)
                 changed = True
         return changed
 
@@ -181,7 +199,7 @@ class _Book:
         np.add.at(worth, of, [self._worth(int(k)) for k in made])
         for k, one in zip(made.tolist(), of, strict=True):
             if one >= 0 and worth[one] < 0:
-                self._change(k, -int(self.lots[k]))
+                self.change(k, -int(self.lots[k]))
 
     def _worth(self, k: int) -> float:
         """Welfare of a contract with the lots it has, CNY; a conversion's fee is taken from what it sells."""

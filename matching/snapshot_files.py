@@ -151,7 +151,7 @@ def _offer(snapshot: Snapshot, offer: Offer) -> Cells:
     return (
         *(offer.offer, offer.side, offer.firm, offer.product, offer.grade, offer.region, labels[first], labels[last]),
         *(lots * lot, price, offer.min_term, offer.max_term, offer.min_rate * lot, int(offer.all_or_none)),
-        *(offer.max_share, offer.group, offer.origin),
+        *(offer.max_share, offer.group, offer.origin, offer.most_contracts, offer.only_with),
     )
 
 

@@ -12,10 +12,11 @@ OFFERS = Table(
     columns=(
         "offer", "side", "firm", "product", "grade", "region", "first_period", "last_period", "quantity", "price",
         "min_term", "max_term", "min_rate", "all_or_none", "max_share", "group", "origin",
+        "most_contracts", "only_with",
     ),
     defaults=frozenset({
         "first_period", "last_period", "min_term", "max_term", "min_rate", "all_or_none", "max_share", "group",
-        "origin",
+        "origin", "most_contracts", "only_with",
     }),
     needed=True,
 )
