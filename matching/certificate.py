@@ -28,7 +28,7 @@ from .snapshot import Snapshot
 from .tally import Tally
 
 BLOCKING = 1e-6  # a gain above this share of the typical price, per period, would be worth a better contract
-ROUNDED = 4 * np.finfo(float).eps  # relative
+ROUNDED = 1e-13  # relative; less than this is what sums of prices are rounded by, and a fen of all there could be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +123,8 @@ def places_of(market: Market, lanes: Lanes, contracts: Sequence[Contract]) -> li
         for j, (label, p) in enumerate(_named(market.buyers.label, market.buyers.product))
     }
     width = len(market.buyers)
-    wanted = [
-        seller.get((c.seller, c.product), -1) * width + buyer[c.buyer, c.product] if (c.buyer, c.product) in buyer else -1
-        for c in contracts
-    ]
+    ends = [(seller.get((c.seller, c.product), -1), buyer.get((c.buyer, c.product), -1)) for c in contracts]
+    wanted = [i * width + j if min(i, j) >= 0 else -1 for i, j in ends]
     keys = lanes.seller * width + lanes.buyer
     at = np.flatnonzero(np.isin(keys, wanted))  # few of very many
     lane = dict(zip(keys[at].tolist(), at.tolist(), strict=True))
@@ -276,6 +274,6 @@ def _dual_bound(market: Market, lanes: Lanes, duals: Duals, reduced: Floats) -> 
     margin = np.where(margin > ROUNDED * duals.seller[sellers.offers :], margin, 0.0)
     bound += float((market.capacity * margin).sum())
     gain = np.zeros(len(sellers))
-    np.maximum.at(gain, lanes.seller, np.where(np.isfinite(reduced), reduced, 0.0))
+    np.maximum.at(gain, lanes.seller, np.where(reduced > ROUNDED * market.periods, reduced, 0.0))
     most = np.concatenate([sellers.quantity[: sellers.offers], market.capacity]).sum(axis=1)
     return bound + float((gain * market.level[sellers.product] * most).sum())

@@ -41,14 +41,14 @@ def locked_contracts(program: Program, lots: Ints, duals: Duals) -> list[Contrac
     return sorted(found, key=lambda c: (c.seller, c.buyer, c.first, c.last, c.product))
 
 
-def paying_contracts(program: Program, lots: Ints, duals: Duals) -> tuple[list[Contract], Ints]:
+def paying_contracts(program: Program, lots: Ints, duals: Duals, *, begin: bool = True) -> tuple[list[Contract], Ints]:
     """The locked contracts, and the lots of each candidate, without conversions that would earn less than their fee.
 
     At fractions of lots none would: where lots are large beside what a conversion takes, inputs for a whole window may
-    be bought that rounding leaves without an output."""
+    be bought that rounding leaves without an output. `begin` as for `whole_lots`."""
     while True:
         contracts = locked_contracts(program, lots, duals)
         short = {label for label, account in accounts(program.market, contracts).items() if account.short}
         if not short:
             return contracts, lots
-        lots = without_conversions(program, lots, short)
+        lots = without_conversions(program, lots, short, begin=begin)

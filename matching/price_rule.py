@@ -27,7 +27,8 @@ class PriceRule:
         sells = self.offers.get(market.sellers.label[seller])
         buys = self.offers.get(market.buyers.label[buyer])
         ask = None if sells is None else mean_price(sells.price, first, last)
-        bid = None if buys is None else mean_price(buys.price, first, last) - Fraction(freight_of(market, seller, buyer))
+        freight = Fraction(freight_of(market, seller, buyer))
+        bid = None if buys is None else mean_price(buys.price, first, last) - freight
         return locked_price(Decimal(repr(mean)) / market.lot[int(market.sellers.product[seller])], ask, bid)
 
 

@@ -194,7 +194,7 @@ def _contracted(start: Cleared, limits: SearchLimits, clock: _Clock) -> tuple[Pr
         program, rates = settle(cleared, prices.middle, hold)
         clock.finished("fairness")
         rounded, trade = lots_of_blocks(program, rates, terms, hold)
-        contracts, lots = paying_contracts(program, rounded, prices.middle)
+        contracts, lots = paying_contracts(program, rounded, prices.middle, begin=False)
         clock.finished("lots")
         if lots is not rounded:
             trade = Trade(trade.market, trade.lanes, trade.candidates, lots, np.zeros(len(lots)))

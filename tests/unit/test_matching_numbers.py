@@ -1,4 +1,4 @@
-"""Numbers far apart: prices that nearly tie, an offer next to nothing beside the others, products that nobody prices."""
+"""Numbers far apart: prices that nearly tie, an offer of next to nothing, products that nobody prices."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def test_a_loss_too_small_to_tell_prices_apart_is_no_trade(ask: str, bid: str) -
 def test_a_stock_next_to_nothing_is_cleared_beside_large_offers() -> None:
     """75 CNY worth of salt lies idle beside ore for ten milliard: what is left of it is not nothing."""
     need = ConversionInput(product="salt", grade="plain", quantity_per_output=Decimal(2), own_stock=Decimal("1.5"))
-    maker = replace(conversion("c", "salt", "ore", "2", "0"), region="south", capacity=(600, 600), fee=(Decimal(0),) * 2)
+    maker = replace(
+        conversion("c", "salt", "ore", "2", "0"), region="south", capacity=(600, 600), fee=(Decimal(0),) * 2
+    )
     market = snapshot(
         buy("b", [200, 200], "50", product="salt"),
         buy("ore b", [200, 200], "50000000"),
@@ -71,7 +73,5 @@ def test_a_loop_that_nobody_prices_is_cleared_beside_a_dear_product() -> None:
     """Salt is wanted at 43 million; cells, which nobody prices, are made of it and would make it."""
     buyer = buy("b", [5, 0, 6], ["43000000"] * 3, product="salt", min_term=2)
     loop = (conversion("c", "salt", "cell", "2", "0"), conversion("d", "cell", "salt", "0.001", "0"))
-    market = snapshot(
-        buyer, conversions=tuple(replace(one, capacity=(2,) * 3, fee=(Decimal(0),) * 3) for one in loop)
-    )
+    market = snapshot(buyer, conversions=tuple(replace(one, capacity=(2,) * 3, fee=(Decimal(0),) * 3) for one in loop))
     assert run(market).certificate.holds
