@@ -156,10 +156,10 @@ def _gain(market: Market, lanes: Lanes, lane: int, w: int) -> Fraction:
     seller, buyer = int(lanes.seller[lane]), int(lanes.buyer[lane])
     label = market.sellers.label[seller]
     if label in offers:
-        ask = mean_price(offers[label].price, first, last)
+        ask = mean_price(market.snapshot, offers[label].price, first, last)
     else:
-        ask = mean_price(market.conversions[seller - market.sellers.offers].fee, first, last)
-    bid = mean_price(offers[market.buyers.label[buyer]].price, first, last)
+        ask = mean_price(market.snapshot, market.conversions[seller - market.sellers.offers].fee, first, last)
+    bid = mean_price(market.snapshot, offers[market.buyers.label[buyer]].price, first, last)
     return bid - ask - Fraction(freight_of(market, seller, buyer))
 
 

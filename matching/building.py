@@ -158,8 +158,9 @@ class _Builder:
         every = [(first, last) for first in range(periods) for last in range(first, periods)]
         sellers = self._net(self._side(self._sell_rows()), Side.SELL)
         buyers = self._net(self._side(self._buy_rows()), Side.BUY)
+        worth = np.array([float(one) for one in snapshot.worths])
         fee = [[float(fee * self.lot[c.product]) for fee in c.fee] for c in self.conversions]
-        fees = np.array(fee, dtype=float).reshape(-1, periods)
+        fees = np.array(fee, dtype=float).reshape(-1, periods) * worth
         coefficient = tuple(
             Fraction(need.quantity_per_output)
             * Fraction(self.lot[self.conversions[m].product])
@@ -179,6 +180,7 @@ class _Builder:
             conversions=self.conversions,
             capacity=np.array([c.capacity for c in self.conversions], dtype=np.int64).reshape(-1, periods),
             fee=fees,
+            worth=worth,
             coefficient=coefficient,
             own_stock=tuple(Fraction(need.own_stock) / Fraction(self.lot[need.product]) for _, need in self.inputs),
             freight=self._freight(),
@@ -273,7 +275,8 @@ class _Builder:
             open=np.array([row.open for row in rows], dtype=bool).reshape(-1, periods),
             price=np.array(
                 [[float(price * self.lot[row.product]) for price in row.price] for row in rows], dtype=float
-            ).reshape(-1, periods),
+            ).reshape(-1, periods)
+            * [float(one) for one in self.snapshot.worths],
             min_term=ints([row.min_term for row in rows]),
             max_term=ints([row.max_term or periods for row in rows]),
             attributes=np.array(

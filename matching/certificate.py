@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from .accounts import HALF_STEP, accounts, freight_of, mean_price
+from .accounts import HALF_STEP, accounts, freight_of, length, mean_price
 from .answer import PRICE_STEP, Certificate, Contract, ShadowPrice
 from .blocks import block_faults
 from .building import build
@@ -161,7 +161,7 @@ def _term_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
     windows = {(int(first), int(last)) for first, last in market.windows}
     offers = {offer.offer: offer for offer in market.snapshot.offers}
     for contract, lane in found:
-        length = contract.last - contract.first + 1
+        periods = contract.last - contract.first + 1
         if (contract.first, contract.last) not in windows:
             yield f"{_name(contract)}: the round does not admit this window"
             continue
@@ -171,8 +171,8 @@ def _term_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
             yield f"{_name(contract)}: a required certificate has expired before it begins"
         for side, position in ((market.sellers, lanes.seller[lane]), (market.buyers, lanes.buyer[lane])):
             label, least, most = side.label[position], int(side.min_term[position]), int(side.max_term[position])
-            if not least <= length <= most:
-                yield f"{_name(contract)}: {length} periods; {label} asks for {least} to {most}"
+            if not least <= periods <= most:
+                yield f"{_name(contract)}: {periods} periods; {label} asks for {least} to {most}"
             if not side.open[position, contract.first : contract.last + 1].all():
                 yield f"{_name(contract)}: {label} offers nothing in part of the window"
             if label in offers and contract.rate < offers[label].min_rate:
@@ -209,8 +209,8 @@ def _sign_faults(market: Market, duals: Duals) -> Iterator[str]:
         yield f"a limit has a shadow price of {duals.family.min():.4f} CNY per lot, below zero"
 
 
-def _mean(prices: Sequence[Decimal], contract: Contract) -> Fraction:
-    return mean_price(prices, contract.first, contract.last)
+def _mean(market: Market, prices: Sequence[Decimal], contract: Contract) -> Fraction:
+    return mean_price(market.snapshot, prices, contract.first, contract.last)
 
 
 def _price_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
@@ -222,11 +222,11 @@ def _price_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
         if contract.price_delivered != contract.price_ex_works + contract.freight:
             yield f"{_name(contract)}: delivered price {contract.price_delivered} is not ex works plus freight"
         if contract.seller in offers:
-            ask = _mean(offers[contract.seller].price, contract)
+            ask = _mean(market, offers[contract.seller].price, contract)
             if Fraction(contract.price_ex_works) < ask - HALF_STEP:
                 yield f"{_name(contract)}: price {contract.price_ex_works} ex works is below the ask {float(ask):.4f}"
         if contract.buyer in offers:
-            bid = _mean(offers[contract.buyer].price, contract)
+            bid = _mean(market, offers[contract.buyer].price, contract)
             if Fraction(contract.price_delivered) > bid + HALF_STEP:
                 yield f"{_name(contract)}: price {contract.price_delivered} delivered is above the bid {float(bid):.4f}"
     yield from _conversion_faults(market, found)
@@ -240,21 +240,21 @@ def _conversion_faults(market: Market, found: Found) -> Iterator[str]:
 
 
 def _welfare(market: Market, lanes: Lanes, found: Found) -> Fraction:
-    """Bids less asks, freight and fees, CNY over the horizon, exact."""
+    """Bids less asks, freight and fees, CNY over the horizon in money of the first period, exact."""
     offers = {offer.offer: offer for offer in market.snapshot.offers}
     conversions = {conversion.conversion: conversion for conversion in market.conversions}
     total = Fraction(0)
     for contract, lane in found:
         worth = Fraction(0)
         if contract.buyer in offers:
-            worth += _mean(offers[contract.buyer].price, contract)
+            worth += _mean(market, offers[contract.buyer].price, contract)
         if contract.seller in offers:
-            worth -= _mean(offers[contract.seller].price, contract)
+            worth -= _mean(market, offers[contract.seller].price, contract)
         else:
-            worth -= _mean(conversions[contract.seller].fee, contract)
+            worth -= _mean(market, conversions[contract.seller].fee, contract)
         worth -= Fraction(freight_of(market, int(lanes.seller[lane]), int(lanes.buyer[lane])))
         lot = Fraction(market.lot[market.products.index(contract.product)])
-        total += worth * contract.rate * lot * (contract.last - contract.first + 1)
+        total += worth * contract.rate * lot * length(market.snapshot, contract)
     return total
 
 

@@ -281,7 +281,8 @@ class _Entry:
             return
         matrix = program.engine.matrix[:, self.sent :]
         first = max(0, self.sent - program.fixed)  # of the candidates
-        seller, buyer, length = program.seller[first:], program.buyer[first:], program.length[first:]
+        seller, buyer = program.seller[first:], program.buyer[first:]
+        length = self.market.lengths[program.candidates.window[first:]]
         column = np.arange(len(length)) + max(0, program.fixed - self.sent)
         rows = np.concatenate([self.gates.of_seller[seller], self.gates.of_buyer[buyer]])
         columns, entries = np.concatenate([column, column]), np.concatenate([length, length]).astype(float)

@@ -19,16 +19,18 @@ class PriceRule:
         self.offers = {offer.offer: offer for offer in market.snapshot.offers}
 
     def of(self, seller: int, buyer: int, first: int, last: int) -> Decimal:
-        """CNY per unit ex works between two positions over a window: the ask and the mean of its shadow prices.
+        """CNY per unit ex works between two positions over a window: the mean of ask and shadow price, each period
+        counted as its money is worth.
 
         The pair must be a lane."""
         market, window = self.market, slice(first, last + 1)
-        mean = float((market.sellers.price[seller, window] + self.duals.seller[seller, window]).mean())
+        asked = market.sellers.price[seller, window] + self.duals.seller[seller, window]
+        mean = float(asked.sum() / market.worth[window].sum())
         sells = self.offers.get(market.sellers.label[seller])
         buys = self.offers.get(market.buyers.label[buyer])
-        ask = None if sells is None else mean_price(sells.price, first, last)
+        ask = None if sells is None else mean_price(market.snapshot, sells.price, first, last)
         freight = Fraction(freight_of(market, seller, buyer))
-        bid = None if buys is None else mean_price(buys.price, first, last) - freight
+        bid = None if buys is None else mean_price(market.snapshot, buys.price, first, last) - freight
         return locked_price(Decimal(repr(mean)) / market.lot[int(market.sellers.product[seller])], ask, bid)
 
 

@@ -22,15 +22,16 @@ def read_duals(market: Market, lanes: Lanes, prices: Iterable[ShadowPrice]) -> D
         found = where.get((price.kind, price.subject))
         if found is not None:
             row, product = found
-            row[price.position] = float(price.value) * lot[market.products[product]]
+            row[price.position] = float(price.value) * lot[market.products[product]] * market.worth[price.position]
     return duals
 
 
 def list_duals(market: Market, lanes: Lanes, duals: Duals) -> Iterator[ShadowPrice]:
-    """The non-zero shadow prices, CNY per unit, with ten significant digits after the point."""
+    """The non-zero shadow prices, CNY per unit in money of their period, with ten digits after the point."""
     for (kind, subject), (row, product) in named_duals(market, lanes, duals).items():
         for position in np.flatnonzero(row):
-            value = (Decimal(repr(float(row[position]))) / market.lot[product]).quantize(Decimal("1e-10")).normalize()
+            told = float(row[position] / market.worth[position])
+            value = (Decimal(repr(told)) / market.lot[product]).quantize(Decimal("1e-10")).normalize()
             if value:
                 yield ShadowPrice(kind=kind, subject=subject, position=int(position), value=value)
 

@@ -61,6 +61,7 @@ class OfferReader:
             self.faults.refuse()
         self.found = {table: read_table(directory, table, self.faults) for table in tables.TABLES}
         self.horizon: Horizon | None = None
+        self.discount: tuple[Decimal, ...] = ()
         self.grades: dict[tuple[str, str], Grade] = {}
         self.lot: dict[str, Decimal] = {}
         self.drafts: dict[str, Draft] = {}
@@ -110,6 +111,12 @@ class OfferReader:
                 row.fault("period", f"{period} does not follow {before}", f"an unbroken run, {before + 1} next")
         if periods and len(self.faults.found) == faults:
             self.horizon = Horizon(periods[0][0], len(periods))
+            if any(row["discount"] for _, row in periods):
+                self.discount = tuple(self._worth(row) for _, row in periods)
+
+    @staticmethod
+    def _worth(row: Row) -> Decimal:
+        return row.number("discount", above_zero=True, most=Decimal(1)) if row["discount"] else Decimal(1)
 
     def _read_grades(self) -> None:
         of_product: dict[str, Grade] = {}

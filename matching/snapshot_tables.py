@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from .csv_tables import Table
 
-PERIODS = Table(file="periods.csv", columns=("period", "months"), defaults=frozenset({"months"}), needed=True)
+PERIODS = Table(
+    file="periods.csv",
+    columns=("period", "months", "discount"),
+    defaults=frozenset({"months", "discount"}),
+    needed=True,
+)
 GRADES = Table(file="grades.csv", columns=("product", "grade", "rank", "lot", "unit"), needed=True)
 # fmt: off
 OFFERS = Table(
