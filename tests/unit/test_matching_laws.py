@@ -325,7 +325,7 @@ def test_splitting_an_offer_changes_neither_welfare_nor_fill_nor_prices(market: 
 @given(markets(limits=False), markets(limits=False, chain=True))
 def test_markets_of_different_products_do_not_touch_each_other(one: Snapshot, two: Snapshot) -> None:
     assume(len(one.horizon) == len(two.horizon))
-    _independent(one, renamed(two, "other {}".format))
+    _independent(one, renamed(replace(two, discount=one.discount), "other {}".format))
 
 
 def _independent(one: Snapshot, two: Snapshot) -> None:
@@ -351,7 +351,7 @@ def _independent(one: Snapshot, two: Snapshot) -> None:
 @given(markets(limits=False).map(scaled), markets(limits=False).map(scaled))
 def test_regions_without_freight_between_them_do_not_touch_each_other(one: Snapshot, two: Snapshot) -> None:
     assume(len(one.horizon) == len(two.horizon))
-    far = renamed(two, lambda name: name if name == "ore" else f"far {name}")
+    far = renamed(replace(two, discount=one.discount), lambda name: name if name == "ore" else f"far {name}")
     both = replace(one, offers=one.offers + far.offers, freight={**one.freight, **far.freight})
     joint, apart = run(both), (run(one), run(far))
     assert close(
