@@ -301,6 +301,20 @@ def test_offers_that_only_differ_by_firm_are_filled_alike(market: Snapshot, data
     assert abs(one - two) <= (contracts + 1) * len(market.horizon) * (20 if market.conversions else 1)
 
 
+@laws
+@given(markets(periods=1, rules=False, offers=3, most=40), st.data())
+def test_whole_lots_part_what_the_market_cannot_tell_apart_by_one_lot_at_most(
+    market: Snapshot, data: st.DataObject
+) -> None:
+    """In one period, where no firm meets a rule of its own, two offers alike end within a lot of each other."""
+    market = replace(market, exclusions=frozenset(), commitments=(), affiliates={}, ceilings=())
+    one_of = data.draw(st.sampled_from(market.offers))
+    twins = replace(one_of, firm="Yan"), replace(one_of, offer="0 twin", firm="Zoe")
+    others = tuple(offer for offer in market.offers if offer.offer != one_of.offer)
+    filled = fills(run(replace(market, offers=(*others, *twins))))
+    assert abs(filled[one_of.offer][0] - filled["0 twin"][0]) <= 1
+
+
 @few
 @given(any_market().map(scaled), st.data())
 def test_splitting_an_offer_changes_neither_welfare_nor_fill_nor_prices(market: Snapshot, data: st.DataObject) -> None:
