@@ -7,13 +7,26 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from matching.__main__ import main
+from matching.answer_files import read_answer, write_answer
+from matching.block_choice import SearchLimits
+from matching.run import run
+from matching.snapshot import Conversion, ConversionInput, Snapshot
+from matching.snapshot_files import read_snapshot, write_snapshot
+from matching.verification import verify
 
+from .markets import buy, markets, sell, snapshot
+from .test_matching_blocks import block_markets
 from .test_matching_command import ROOT, command, folder, table
 
 
@@ -247,3 +260,52 @@ def test_verification_needs_no_solver(answered: Path) -> None:
     told, solvers, ours = done.stdout.splitlines()
     assert told.startswith("The answer holds.")
     assert (solvers, ours) == ("[]", "[]")
+
+
+@settings(max_examples=25, derandomize=True)
+@given(st.one_of(markets(chain=True, most=30), markets(), block_markets()))
+def test_every_answer_as_it_is_written_holds(market: Snapshot) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        answer = run(market, limits=SearchLimits(seconds=0.5, renewals=2, rounds=1, tries=5))
+        write_snapshot(market, Path(place) / "in")
+        write_answer(answer, market, Path(place) / "out")
+        read = read_snapshot(Path(place) / "in")
+        assert verify(read, read_answer(Path(place) / "out", read)).violations == ()
+
+
+def works(
+    label: str, region: str, route: tuple[str, str], coefficient: str, *, fee: str = "0", stock: str = "0"
+) -> Conversion:
+    source, product = route
+    need = ConversionInput(
+        product=source, grade="plain", quantity_per_output=Decimal(coefficient), own_stock=Decimal(stock)
+    )
+    return Conversion(
+        conversion=label,
+        firm=f"firm of {label}",
+        region=region,
+        product=product,
+        grade="plain",
+        capacity=(300,),
+        fee=(Decimal(fee),),
+        inputs=(need,),
+    )
+
+
+def test_demand_that_a_cut_output_leaves_goes_to_another_seller() -> None:
+    """At fractions of lots cells would be made of salt made of cells; whole lots of it stop the loop at its stock, when
+    the seller has had his share of the demand already."""
+    free = {("*", "north", "south"): Decimal(0), ("*", "south", "north"): Decimal(0)}
+    market = snapshot(
+        sell("s", [500], "48", product="cell"),
+        buy("b", [500], "55", product="cell", region="south"),
+        conversions=(
+            works("c", "north", ("salt", "cell"), "0.05", stock="1.5"),
+            works("d", "south", ("cell", "salt"), "0.3333333333", fee="30"),
+        ),
+        freight=free,
+    )
+    answer = run(replace(market, grades=tuple(replace(grade, lot=Decimal(10)) for grade in market.grades)))
+    given_out = {contract.seller: contract.rate for contract in answer.contracts if contract.buyer == "b"}
+    assert given_out == {"c": 3, "s": 497}
+    assert answer.certificate.holds
