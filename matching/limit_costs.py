@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .building import build
-from .clearing import Cleared, clear
+from .clearing import clear
 from .engine import Engine, WarmEngine
 from .fan_out import fan_out
 from .graph import sub_markets
 from .lanes import find_lanes
 from .pricing import TIE, Values
+from .rounds import Cleared
 from .shadow_prices import list_duals, read_duals
 from .snapshot import Side, Snapshot
 
