@@ -1,6 +1,6 @@
 """`python -m matching SNAPSHOT_DIR --out DIR` clears a folder of CSV files; `python -m matching verify SNAPSHOT_DIR
 ANSWER_DIR` checks an answer again without a solver; `python -m matching critical SNAPSHOT_DIR` ranks the firms by what
-the chain would lose without them."""
+the chain would lose without them; `python -m matching limits SNAPSHOT_DIR` tells what each limit costs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DONE, NOT_VERIFIED, BAD_INPUT, NOT_CERTIFIED = 0, 1, 2, 3
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 done, 2 bad input or folder, 3 the certificate does not hold; of `verify`, 1 where it fails."""
     given = sys.argv[1:] if arguments is None else arguments
-    command = {"verify": _verify, "critical": _critical}.get(given[0] if given else "")
+    command = {"verify": _verify, "critical": _critical, "limits": _limits}.get(given[0] if given else "")
     return command(given[1:]) if command else _clear(given)
 
 
@@ -38,7 +38,8 @@ def _clear(arguments: list[str]) -> int:
         prog="python -m matching",
         description="Clear a folder of CSV files (see docs/matching-files.md).",
         epilog="python -m matching verify SNAPSHOT_DIR ANSWER_DIR checks an answer again, without a solver; "
-        "python -m matching critical SNAPSHOT_DIR ranks firms by what the chain would lose without them.",
+        "python -m matching critical SNAPSHOT_DIR ranks firms by what the chain would lose without them; "
+        "python -m matching limits SNAPSHOT_DIR tells what each limit costs the market.",
     )
     parser.add_argument("snapshot", type=Path, metavar="SNAPSHOT_DIR", help="folder to read")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; replaced if an answer")
@@ -122,6 +123,27 @@ def _critical(arguments: list[str]) -> int:
     for missed in ranked:
         falls = ", ".join(f"{product} {lost:,.0f}" for product, lost in sorted(missed.volume_lost.items()))
         print(f"{missed.firm:24} {missed.welfare_lost / 1e6:12,.1f} {missed.share:7.2%}  {falls or '-'}")
+    return DONE
+
+
+def _limits(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m matching limits",
+        description="Tell what quotas, ceilings, shares, lists, rules of origin and exclusions cost the market.",
+    )
+    parser.add_argument("snapshot", type=Path, metavar="SNAPSHOT_DIR")
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the clearings (default 1)")
+    options = parser.parse_args(arguments)
+    from .limit_costs import limit_costs  # noqa: PLC0415  # loads the solver
+
+    try:
+        with spread(workers=options.workers, cluster=None):
+            costs = limit_costs(read_snapshot(options.snapshot))
+    except MarketError as refusal:
+        return _refused(refusal)
+    print("limit, what it costs (CNY over the horizon, a period)")
+    for cost in costs:
+        print(f"{cost.kind:10} {' '.join(cost.subject):40} {cost.welfare:18,.2f} {cost.per_period:18,.2f}")
     return DONE
 
 

@@ -10,15 +10,21 @@ from fractions import Fraction
 
 from .answer import PRICE_STEP, Contract
 from .sides import Market
-from .snapshot import ANY_PRODUCT, Conversion
+from .snapshot import ANY_PRODUCT, Conversion, Snapshot
 
 HALF_STEP = Fraction(PRICE_STEP) / 2  # a locked price is rounded, so a bound may be missed by half a step
 
 
-def mean_price(prices: Sequence[Decimal], first: int, last: int) -> Fraction:
-    """Mean of the prices of a window, CNY per unit, exact."""
-    window = prices[first : last + 1]
-    return sum(map(Fraction, window), Fraction(0)) / len(window)
+def mean_price(snapshot: Snapshot, prices: Sequence[Decimal], first: int, last: int) -> Fraction:
+    """Mean of the prices of a window, CNY per unit, exact; each counts as its period's money is worth."""
+    worths = snapshot.worths[first : last + 1]
+    total = sum((Fraction(p) * Fraction(w) for p, w in zip(prices[first : last + 1], worths, strict=True)), Fraction(0))
+    return total / sum(map(Fraction, worths), Fraction(0))
+
+
+def length(snapshot: Snapshot, contract: Contract) -> Fraction:
+    """Periods of a contract, later ones counted at what their money is worth in the first."""
+    return sum(map(Fraction, snapshot.worths[contract.first : contract.last + 1]), Fraction(0))
 
 
 def freight_of(market: Market, seller: int, buyer: int) -> Decimal:
@@ -38,7 +44,7 @@ def freight_of(market: Market, seller: int, buyer: int) -> Decimal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A processor's account over the horizon, CNY.
+    """A processor's account over the horizon, CNY in money of the first period.
 
     Whole lots leave a part of a lot of each input unprocessed; it is the processor's stock and not a cost of the
     output, so `cost` counts what the outputs took of each input, at its mean price. `rounding` is what prices in
@@ -50,6 +56,12 @@ class Account:
     fee: Fraction
     rounding: Fraction
 
+    @property
+    def short(self) -> Fraction:
+        """By how much it earns less than its fee, beyond what rounding may take; 0 where it does not."""
+        missing = self.cost + self.fee - self.income
+        return missing if missing > self.rounding else Fraction(0)
+
 
 def accounts(market: Market, contracts: Sequence[Contract]) -> Mapping[str, Account]:
     """The account of each conversion, by label."""
@@ -60,16 +72,23 @@ def accounts(market: Market, contracts: Sequence[Contract]) -> Mapping[str, Acco
         sold[contract.seller].append(contract)
         bought[contract.buyer].append(contract)
     return {
-        one.conversion: _account(one, sold=sold[one.conversion], bought=bought[one.conversion], lot=lot)
+        one.conversion: _account(
+            one, sold=sold[one.conversion], bought=bought[one.conversion], lot=lot, snapshot=market.snapshot
+        )
         for one in market.conversions
     }
 
 
 def _account(
-    conversion: Conversion, *, sold: Sequence[Contract], bought: Sequence[Contract], lot: Mapping[str, Fraction]
+    conversion: Conversion,
+    *,
+    sold: Sequence[Contract],
+    bought: Sequence[Contract],
+    lot: Mapping[str, Fraction],
+    snapshot: Snapshot,
 ) -> Account:
     def volume(contract: Contract) -> Fraction:
-        return contract.rate * (contract.last - contract.first + 1) * lot[contract.product]
+        return contract.rate * length(snapshot, contract) * lot[contract.product]
 
     made = sum(map(volume, sold), Fraction(0))
     cost = Fraction(0)
@@ -83,6 +102,6 @@ def _account(
     return Account(
         income=sum((volume(c) * Fraction(c.price_ex_works) for c in sold), Fraction(0)),
         cost=cost,
-        fee=sum((volume(c) * mean_price(conversion.fee, c.first, c.last) for c in sold), Fraction(0)),
+        fee=sum((volume(c) * mean_price(snapshot, conversion.fee, c.first, c.last) for c in sold), Fraction(0)),
         rounding=one_lot + HALF_STEP * sum(map(volume, [*sold, *bought]), Fraction(0)),
     )

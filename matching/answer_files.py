@@ -17,7 +17,7 @@ from pathlib import Path
 from market.errors import InvalidValue
 from market.periods import Horizon
 
-from .answer import Answer, Certificate, Contract, ShadowPrice
+from .answer import Answer, Certificate, Contract, Reason, ShadowPrice
 from .csv_tables import SEPARATOR, Faults, Row, Table, read_table, write_table
 from .snapshot import Snapshot
 
@@ -36,16 +36,29 @@ RESULTS = "results.csv"
 CERTIFICATE = "certificate.json"
 ANSWER_FILES = frozenset({CONTRACTS.file, RESULTS, PRICES.file, CERTIFICATE})
 STATED = ("welfare", "dual_bound", "gap", "rounding_loss")
+COUNTED = ("lanes", "candidates", "blocking_pairs")
+LISTED = ("violations", "uncertified")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenResult:
+    """What results.csv says of one offer: lots filled by position, reason, distance in CNY per unit."""
+
+    filled: tuple[int, ...]
+    reason: str
+    distance: Decimal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenAnswer:
-    """What a folder says: contracts, shadow prices, lots filled by offer and position, amounts of its certificate."""
+    """What a folder says: contracts, shadow prices, results by offer; of its certificate the amounts and counts, what
+    speaks against the answer and which offers it does not certify."""
 
     contracts: tuple[Contract, ...]
     prices: tuple[ShadowPrice, ...]
-    filled: Mapping[str, tuple[int, ...]]
+    results: Mapping[str, WrittenResult]
     stated: Mapping[str, Decimal]
+    listed: Mapping[str, tuple[str, ...]]
 
 
 def write_answer(answer: Answer, snapshot: Snapshot, directory: Path) -> None:
@@ -157,10 +170,12 @@ def read_answer(directory: Path, snapshot: Snapshot) -> WrittenAnswer:
     lot = {grade.product: grade.lot for grade in snapshot.grades}
     contracts = [_contract(row, snapshot, lot) for row in read_table(directory, CONTRACTS, faults) or []]
     prices = [_price(row, snapshot) for row in read_table(directory, PRICES, faults) or []]
-    filled = dict(_filled(directory, snapshot, lot, faults))
-    stated = _stated(directory, faults)
+    results = dict(_results(directory, snapshot, lot, faults))
+    stated, listed = _certified(directory, faults)
     faults.refuse()
-    return WrittenAnswer(contracts=tuple(contracts), prices=tuple(prices), filled=filled, stated=stated)
+    return WrittenAnswer(
+        contracts=tuple(contracts), prices=tuple(prices), results=results, stated=stated, listed=listed
+    )
 
 
 def _contract(row: Row, snapshot: Snapshot, lot: Mapping[str, Decimal]) -> Contract:
@@ -197,9 +212,9 @@ def _price(row: Row, snapshot: Snapshot) -> ShadowPrice:
     )
 
 
-def _filled(
+def _results(
     directory: Path, snapshot: Snapshot, lot: Mapping[str, Decimal], faults: Faults
-) -> Iterator[tuple[str, tuple[int, ...]]]:
+) -> Iterator[tuple[str, WrittenResult]]:
     product, labels, seen = _products(snapshot), snapshot.horizon.labels(), set()
     for row in read_table(directory, results_table(snapshot.horizon), faults) or []:
         label = row["offer"]
@@ -207,25 +222,40 @@ def _filled(
             row.fault("offer", f"{row.shown('offer')} is unknown or there already", "one row of each offer")
             continue
         seen.add(label)
-        yield label, tuple(_lots(row, period, lot[product[label]]) for period in labels)
+        yield (
+            label,
+            WrittenResult(
+                filled=tuple(_lots(row, period, lot[product[label]]) for period in labels),
+                reason=row.choice("reason", [*Reason]),
+                distance=row.signed("distance") if row["distance"] else None,
+            ),
+        )
 
 
-def _stated(directory: Path, faults: Faults) -> dict[str, Decimal]:
+def _certified(directory: Path, faults: Faults) -> tuple[dict[str, Decimal], dict[str, tuple[str, ...]]]:
     try:
         text = (directory / CERTIFICATE).read_text(encoding="utf-8")
         # Numbers stay the text they are, so that nothing is lost and infinities are no numbers.
         document = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=str)
     except (OSError, ValueError) as error:
         faults.add(CERTIFICATE, None, None, f"it cannot be read: {error}", "a JSON document")
-        return {}
-    stated = {}
-    for name in STATED:
-        amount = document.get(name) if isinstance(document, dict) else None
+        return {}, {}
+    said = document if isinstance(document, dict) else {}
+    stated, listed = {}, {}
+    for name in (*STATED, *COUNTED):
+        amount = said.get(name)
         if isinstance(amount, Decimal):
             stated[name] = amount
         else:
-            faults.add(CERTIFICATE, None, name, f"it says {amount!r}", "an amount in CNY")
-    return stated
+            what = "an amount in CNY" if name in STATED else "a count"
+            faults.add(CERTIFICATE, None, name, f"it says {amount!r}", what)
+    for name in LISTED:
+        lines = said.get(name)
+        if isinstance(lines, list) and all(isinstance(line, str) for line in lines):
+            listed[name] = tuple(lines)
+        else:
+            faults.add(CERTIFICATE, None, name, f"it says {lines!r}", "a list of words")
+    return stated, listed
 
 
 def filled_by(contracts: Sequence[Contract], snapshot: Snapshot) -> dict[str, list[int]]:

@@ -25,7 +25,7 @@ def lots_of_blocks(program: Program, rates: Floats, terms: BlockTerms, hold: Hol
 
     `rates` are those of the programme's candidates without what raised contracts are held at; the integer rates have
     it, and the programme has the raised candidates, too, when they are returned."""
-    lots = whole_lots(program, rates)
+    lots = whole_lots(program, rates, begin=False)
     if breaches(terms, hold.trade_of(program, lots)):
         nearby = _nearby(program, rates, hold)
         kept = nearby is not None and _within_limits(program, nearby)

@@ -10,22 +10,9 @@ from fractions import Fraction
 
 import numpy as np
 
+from .levels import typical_prices
 from .sides import Floats, Ints, Market, MarketSide
 from .snapshot import ANY_PRODUCT, Bound, Conversion, ConversionInput, Offer, Side, Snapshot, origin_of
-
-
-def _level(products: int, sellers: MarketSide, buyers: MarketSide, fee: Floats) -> Floats:
-    """[P] median price of each product; of one that nobody prices, the median fee; 1 where there is none."""
-    level = np.ones(products)
-    for position in range(products):
-        asks = sellers.price[sellers.product == position]
-        bids = buyers.price[buyers.product == position]
-        fees = fee[sellers.product[sellers.offers :] == position]
-        found = np.concatenate([asks.ravel(), bids.ravel()])
-        found = found[found > 0] if (found > 0).any() else fees[fees > 0]
-        if len(found):
-            level[position] = float(np.median(found))
-    return level
 
 
 def _content(offer: Offer) -> tuple[object, ...]:
@@ -171,8 +158,15 @@ class _Builder:
         every = [(first, last) for first in range(periods) for last in range(first, periods)]
         sellers = self._net(self._side(self._sell_rows()), Side.SELL)
         buyers = self._net(self._side(self._buy_rows()), Side.BUY)
+        worth = np.array([float(one) for one in snapshot.worths])
         fee = [[float(fee * self.lot[c.product]) for fee in c.fee] for c in self.conversions]
-        fees = np.array(fee, dtype=float).reshape(-1, periods)
+        fees = np.array(fee, dtype=float).reshape(-1, periods) * worth
+        coefficient = tuple(
+            Fraction(need.quantity_per_output)
+            * Fraction(self.lot[self.conversions[m].product])
+            / Fraction(self.lot[need.product])
+            for m, need in self.inputs
+        )
         return Market(
             snapshot=snapshot,
             products=self.products,
@@ -186,17 +180,13 @@ class _Builder:
             conversions=self.conversions,
             capacity=np.array([c.capacity for c in self.conversions], dtype=np.int64).reshape(-1, periods),
             fee=fees,
-            coefficient=tuple(
-                Fraction(need.quantity_per_output)
-                * Fraction(self.lot[self.conversions[m].product])
-                / Fraction(self.lot[need.product])
-                for m, need in self.inputs
-            ),
+            worth=worth,
+            coefficient=coefficient,
             own_stock=tuple(Fraction(need.own_stock) / Fraction(self.lot[need.product]) for _, need in self.inputs),
             freight=self._freight(),
             excluded=frozenset(excluded),
             windows=np.array(sorted(snapshot.windows) if snapshot.windows is not None else every, dtype=np.int64),
-            level=_level(len(self.products), sellers, buyers, fees),
+            level=typical_prices(len(self.products), sellers, buyers, fees, np.array([float(c) for c in coefficient])),
         )
 
     @staticmethod
@@ -285,7 +275,8 @@ class _Builder:
             open=np.array([row.open for row in rows], dtype=bool).reshape(-1, periods),
             price=np.array(
                 [[float(price * self.lot[row.product]) for price in row.price] for row in rows], dtype=float
-            ).reshape(-1, periods),
+            ).reshape(-1, periods)
+            * [float(one) for one in self.snapshot.worths],
             min_term=ints([row.min_term for row in rows]),
             max_term=ints([row.max_term or periods for row in rows]),
             attributes=np.array(

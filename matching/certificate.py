@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from .accounts import HALF_STEP, accounts, freight_of, mean_price
+from .accounts import HALF_STEP, accounts, freight_of, length, mean_price
 from .answer import PRICE_STEP, Certificate, Contract, ShadowPrice
 from .blocks import block_faults
 from .building import build
@@ -28,6 +28,7 @@ from .snapshot import Snapshot
 from .tally import Tally
 
 BLOCKING = 1e-6  # a gain above this share of the typical price, per period, would be worth a better contract
+ROUNDED = 1e-13  # relative; less than this is what sums of prices are rounded by, and a fen of all there could be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +52,9 @@ def check(
     findings = []
     for products in sub_markets(snapshot):
         market = build(snapshot.of_products(products))
+        lanes = find_lanes(market)
         mine = [contract for contract in contracts if contract.product in products]
-        findings.append(check_market(market, mine, read_duals(market, find_lanes(market), known), uncertified))
+        findings.append(check_market(market, mine, read_duals(market, lanes, known), uncertified, lanes))
     return merge(findings, uncertified)
 
 
@@ -76,12 +78,16 @@ def merge(findings: Sequence[Finding], uncertified: Sequence[str] = ()) -> Certi
 
 
 def check_market(
-    market: Market, contracts: Sequence[Contract], duals: Duals, uncertified: Sequence[str] = ()
+    market: Market,
+    contracts: Sequence[Contract],
+    duals: Duals,
+    uncertified: Sequence[str] = (),
+    lanes: Lanes | None = None,
 ) -> Finding:
-    """Check one sub-market."""
-    lanes = find_lanes(market)
-    places = _places(market, lanes, contracts)
-    violations = [*_unknown(contracts, places)]
+    """Check one sub-market; `lanes` are found anew where none are given."""
+    lanes = find_lanes(market) if lanes is None else lanes
+    places = places_of(market, lanes, contracts)
+    violations = [*_unknown(contracts, places), *_twice(contracts)]
     found = [(contract, lane) for contract, lane in zip(contracts, places, strict=True) if lane >= 0]
     violations += _term_faults(market, lanes, found)
     violations += _limit_faults(market, lanes, found)
@@ -106,7 +112,7 @@ def _money(amount: float) -> Decimal:
     return Decimal(repr(amount)).quantize(Decimal("0.01"))
 
 
-def _places(market: Market, lanes: Lanes, contracts: Sequence[Contract]) -> list[int]:
+def places_of(market: Market, lanes: Lanes, contracts: Sequence[Contract]) -> list[int]:
     """The lane of each contract, -1 where there is none."""
     seller = {
         (label, market.products[p]): i
@@ -116,10 +122,13 @@ def _places(market: Market, lanes: Lanes, contracts: Sequence[Contract]) -> list
         (label, market.products[p]): j
         for j, (label, p) in enumerate(_named(market.buyers.label, market.buyers.product))
     }
-    lane = {(int(i), int(j)): at for at, (i, j) in enumerate(zip(lanes.seller, lanes.buyer, strict=True))}
-    return [
-        lane.get((seller.get((c.seller, c.product), -1), buyer.get((c.buyer, c.product), -1)), -1) for c in contracts
-    ]
+    width = len(market.buyers)
+    ends = [(seller.get((c.seller, c.product), -1), buyer.get((c.buyer, c.product), -1)) for c in contracts]
+    wanted = [i * width + j if min(i, j) >= 0 else -1 for i, j in ends]
+    keys = lanes.seller * width + lanes.buyer
+    at = np.flatnonzero(np.isin(keys, wanted))  # few of very many
+    lane = dict(zip(keys[at].tolist(), at.tolist(), strict=True))
+    return [lane.get(key, -1) for key in wanted]
 
 
 def _named(labels: Sequence[str], products: Ints) -> Iterator[tuple[str, int]]:
@@ -130,6 +139,15 @@ def _unknown(contracts: Sequence[Contract], places: Sequence[int]) -> Iterator[s
     for contract, lane in zip(contracts, places, strict=True):
         if lane < 0:
             yield f"{_name(contract)}: no eligible lane between the two"
+
+
+def _twice(contracts: Sequence[Contract]) -> Iterator[str]:
+    seen: set[tuple[object, ...]] = set()
+    for contract in contracts:
+        key = contract.seller, contract.buyer, contract.product, contract.first, contract.last
+        if key in seen:
+            yield f"{_name(contract)}: it is there twice"
+        seen.add(key)
 
 
 def _name(contract: Contract) -> str:
@@ -143,7 +161,7 @@ def _term_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
     windows = {(int(first), int(last)) for first, last in market.windows}
     offers = {offer.offer: offer for offer in market.snapshot.offers}
     for contract, lane in found:
-        length = contract.last - contract.first + 1
+        periods = contract.last - contract.first + 1
         if (contract.first, contract.last) not in windows:
             yield f"{_name(contract)}: the round does not admit this window"
             continue
@@ -153,8 +171,8 @@ def _term_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
             yield f"{_name(contract)}: a required certificate has expired before it begins"
         for side, position in ((market.sellers, lanes.seller[lane]), (market.buyers, lanes.buyer[lane])):
             label, least, most = side.label[position], int(side.min_term[position]), int(side.max_term[position])
-            if not least <= length <= most:
-                yield f"{_name(contract)}: {length} periods; {label} asks for {least} to {most}"
+            if not least <= periods <= most:
+                yield f"{_name(contract)}: {periods} periods; {label} asks for {least} to {most}"
             if not side.open[position, contract.first : contract.last + 1].all():
                 yield f"{_name(contract)}: {label} offers nothing in part of the window"
             if label in offers and contract.rate < offers[label].min_rate:
@@ -191,8 +209,8 @@ def _sign_faults(market: Market, duals: Duals) -> Iterator[str]:
         yield f"a limit has a shadow price of {duals.family.min():.4f} CNY per lot, below zero"
 
 
-def _mean(prices: Sequence[Decimal], contract: Contract) -> Fraction:
-    return mean_price(prices, contract.first, contract.last)
+def _mean(market: Market, prices: Sequence[Decimal], contract: Contract) -> Fraction:
+    return mean_price(market.snapshot, prices, contract.first, contract.last)
 
 
 def _price_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
@@ -204,11 +222,11 @@ def _price_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
         if contract.price_delivered != contract.price_ex_works + contract.freight:
             yield f"{_name(contract)}: delivered price {contract.price_delivered} is not ex works plus freight"
         if contract.seller in offers:
-            ask = _mean(offers[contract.seller].price, contract)
+            ask = _mean(market, offers[contract.seller].price, contract)
             if Fraction(contract.price_ex_works) < ask - HALF_STEP:
                 yield f"{_name(contract)}: price {contract.price_ex_works} ex works is below the ask {float(ask):.4f}"
         if contract.buyer in offers:
-            bid = _mean(offers[contract.buyer].price, contract)
+            bid = _mean(market, offers[contract.buyer].price, contract)
             if Fraction(contract.price_delivered) > bid + HALF_STEP:
                 yield f"{_name(contract)}: price {contract.price_delivered} delivered is above the bid {float(bid):.4f}"
     yield from _conversion_faults(market, found)
@@ -217,27 +235,26 @@ def _price_faults(market: Market, lanes: Lanes, found: Found) -> Iterator[str]:
 def _conversion_faults(market: Market, found: Found) -> Iterator[str]:
     """Each conversion earns its fee or more over the horizon on what it processed, to what rounding may take."""
     for label, account in accounts(market, [contract for contract, _ in found]).items():
-        if account.income + account.rounding < account.cost + account.fee:
-            short = float(account.cost + account.fee - account.income)
-            yield f"{label}: earns {short:.2f} CNY less than its fee"
+        if account.short:
+            yield f"{label}: earns {float(account.short):.2f} CNY less than its fee"
 
 
 def _welfare(market: Market, lanes: Lanes, found: Found) -> Fraction:
-    """Bids less asks, freight and fees, CNY over the horizon, exact."""
+    """Bids less asks, freight and fees, CNY over the horizon in money of the first period, exact."""
     offers = {offer.offer: offer for offer in market.snapshot.offers}
     conversions = {conversion.conversion: conversion for conversion in market.conversions}
     total = Fraction(0)
     for contract, lane in found:
         worth = Fraction(0)
         if contract.buyer in offers:
-            worth += _mean(offers[contract.buyer].price, contract)
+            worth += _mean(market, offers[contract.buyer].price, contract)
         if contract.seller in offers:
-            worth -= _mean(offers[contract.seller].price, contract)
+            worth -= _mean(market, offers[contract.seller].price, contract)
         else:
-            worth -= _mean(conversions[contract.seller].fee, contract)
+            worth -= _mean(market, conversions[contract.seller].fee, contract)
         worth -= Fraction(freight_of(market, int(lanes.seller[lane]), int(lanes.buyer[lane])))
         lot = Fraction(market.lot[market.products.index(contract.product)])
-        total += worth * contract.rate * lot * (contract.last - contract.first + 1)
+        total += worth * contract.rate * lot * length(market.snapshot, contract)
     return total
 
 
@@ -252,8 +269,11 @@ def _dual_bound(market: Market, lanes: Lanes, duals: Duals, reduced: Floats) -> 
     for f, family in enumerate(lanes.families):
         limit = np.where(family.limit < UNLIMITED, family.limit, 0)
         bound += float((limit * duals.family[f]).sum())
-    bound += float((market.capacity * np.maximum(conversion_margin(market, duals), 0.0)).sum())
+    margin = conversion_margin(market, duals)
+    # What is left of large prices by the rounding of their difference is no margin.
+    margin = np.where(margin > ROUNDED * duals.seller[sellers.offers :], margin, 0.0)
+    bound += float((market.capacity * margin).sum())
     gain = np.zeros(len(sellers))
-    np.maximum.at(gain, lanes.seller, np.where(np.isfinite(reduced), reduced, 0.0))
+    np.maximum.at(gain, lanes.seller, np.where(reduced > ROUNDED * market.periods, reduced, 0.0))
     most = np.concatenate([sellers.quantity[: sellers.offers], market.capacity]).sum(axis=1)
     return bound + float((gain * market.level[sellers.product] * most).sum())

@@ -22,6 +22,7 @@ from scipy import sparse
 
 from .engine import INFINITY, Face, Point, SolverFailed
 from .lanes import Lanes
+from .prices import at_capacity, is_scarce
 from .pricing import LANES_PER_BLOCK, TIE, Candidates, Duals, Values, best_candidates, conversion_margin, zero_duals
 from .program import SUPPORT, Program
 from .rounds import Cleared
@@ -30,7 +31,6 @@ from .sides import Bools, Floats, Ints, Market
 NEAR = 1e-7  # relative prices nearer than this are told as equal: shadow prices come rounded as they are written
 NEVER = 1e4  # typical prices; what is paid for the part of the forced volume that finds no way in yet
 FAINT = 1e-9  # a move by less than this is none
-SLACK = 1e-7  # a row with more slack than this, in typical values, is not scarce
 # Work that the distances of one sub-market may take, counted in candidates priced (some 20 ns each, measured). The
 # reference scenario needs 2 % of it, a market of 6 000 offers and 430 000 lanes over a ladder two fifths.
 EFFORT = 1_000_000_000
@@ -170,11 +170,11 @@ class _Entry:
         program, face = self.program, self.program.face
         variables = np.zeros(len(face.lower))  # candidates added since are not traded
         variables[: len(optimum)] = optimum
-        full = (variables >= face.upper - SLACK) & (face.upper > face.lower)
+        full = at_capacity(program, variables)
         closed = face.upper <= face.lower
         self.lower = np.where((variables > SUPPORT) | full, -INFINITY, 0.0)
         self.upper = np.where(full | closed, 0.0, INFINITY)
-        self.scarce = face.row_upper - program.engine.activity(variables) <= SLACK
+        self.scarce = is_scarce(program, variables)
         self.variables = variables
         traded = program.traded(variables).lane
         inside = np.concatenate(
@@ -281,7 +281,8 @@ class _Entry:
             return
         matrix = program.engine.matrix[:, self.sent :]
         first = max(0, self.sent - program.fixed)  # of the candidates
-        seller, buyer, length = program.seller[first:], program.buyer[first:], program.length[first:]
+        seller, buyer = program.seller[first:], program.buyer[first:]
+        length = self.market.lengths[program.candidates.window[first:]]
         column = np.arange(len(length)) + max(0, program.fixed - self.sent)
         rows = np.concatenate([self.gates.of_seller[seller], self.gates.of_buyer[buyer]])
         columns, entries = np.concatenate([column, column]), np.concatenate([length, length]).astype(float)

@@ -26,6 +26,7 @@ from .sides import Bools, Floats, Ints
 
 HELD = 1e-9  # slack with which a reached ratio is held, so that rounding cannot empty the face
 OPEN = 1e-7  # a ratio that can move by more than this is not settled
+LOSS = 1e-12  # of the typical price, per period; above what sums of prices are rounded by
 ASK_AGAIN = 10  # levels between two looks at what is still open
 ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], dtype=np.uint64)
 SEED = 20_27  # the direction that tells whether a ratio is still open is drawn, but always the same
@@ -46,7 +47,7 @@ def settle(
     program.add(cleared.program.traded(cleared.point.variables))
     ended = stand(cleared)
     begin(program, [ended] if ended is not None else [])
-    face = program.face.optima(program.welfare, program.row_duals(duals))
+    face = _without_loss(program).optima(program.welfare, program.row_duals(duals))
     if hold is not None:
         face = hold(program, face)
     for objective in (program.volume, program.used_input):
@@ -73,6 +74,16 @@ def drawn(program: Program) -> Floats:
     for shift, factor in ((32, ODD[0]), (29, ODD[1]), (32, ODD[2])):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * factor
     return np.asarray((mixed >> np.uint64(11)) / 2.0**53)
+
+
+def _without_loss(program: Program) -> Face:
+    """All feasible points without contracts between two offers that lose: one that loses less than prices are told
+    apart by would count as a tie, and its locked price could not lie between ask and bid."""
+    offers = program.market.sellers.offers, program.market.buyers.offers
+    losing = (program.seller < offers[0]) & (program.buyer < offers[1]) & (program.margin < -LOSS * program.length)
+    upper = program.face.upper
+    upper[program.fixed + np.flatnonzero(losing)] = 0.0
+    return replace(program.face, upper=upper)
 
 
 def fill_ratios(program: Program) -> sparse.csr_array:

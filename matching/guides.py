@@ -76,6 +76,7 @@ def of_segment(market: Market, lanes: Lanes, segments: Segments, at: int) -> Gui
                 buyers=even(market.buyers),
                 capacity=_laid_out(capacity, market.periods),
                 fee=np.broadcast_to(fee[:, None], market.fee.shape),
+                worth=np.full(market.periods, market.worth[inside].mean()),
             )
         ),
         lanes=replace(lanes, latest_start=np.where(lanes.latest_start >= first, market.periods, -1), families=families),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
@@ -132,10 +132,12 @@ def _quotas(market: Market, ways: _Ways, lanes: tuple[Ints, Ints, Ints], familie
 
 
 def _ceilings(market: Market, seller: Ints, families: list[LimitFamily]) -> Ints:
-    """A ceiling is a share of all demand posted for the product, what conversions could take of it included."""
+    """A ceiling is a share of all demand posted for the product, what conversions could take of it included. Of several
+    on one supplier the tightest counts."""
     committed = _committed(market, lambda promise: (promise.product, promise.supplier))
     sellers, names = market.sellers, supplier_names(market)
     of_position = np.full(len(sellers), NO_FAMILY, dtype=np.int64)
+    of_supplier: dict[tuple[int, int], int] = {}
     for ceiling in sorted(market.snapshot.ceilings, key=lambda c: (c.product, c.firm or "")):
         if ceiling.product not in market.products:
             continue
@@ -146,8 +148,13 @@ def _ceilings(market: Market, seller: Ints, families: list[LimitFamily]) -> Ints
             name = names[group]
             if ceiling.firm is not None and market.snapshot.affiliates.get(ceiling.firm, ceiling.firm) != name:
                 continue
-            of_position[(sellers.product == at) & (sellers.supplier == group)] = len(families)
             limit = np.maximum(cap - committed.get((ceiling.product, group), 0), 0)
+            if (at, group) in of_supplier:
+                known = of_supplier[at, group]
+                families[known] = replace(families[known], limit=np.minimum(families[known].limit, limit))
+                continue
+            of_supplier[at, group] = len(families)
+            of_position[(sellers.product == at) & (sellers.supplier == group)] = len(families)
             families.append(
                 LimitFamily(kind=LimitKind.CEILING, product=at, subject=(ceiling.product, name), limit=limit)
             )

@@ -10,7 +10,9 @@ inputs that no output needs are handed back, and chains that whole lots would ma
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from hashlib import blake2b
+from math import ceil
 
 import networkx as nx
 import numpy as np
@@ -22,12 +24,15 @@ from .program import Program
 from .sides import Floats, Ints
 from .tally import Tally
 
+LOSS = 1e-12  # of the typical price; above what sums of prices are rounded by
 NEAR = 1e-6  # a rate this near the next lot is that lot
 ODD_SECONDS = 10.0  # for placing the odd lots of one product; windows that overlap can make it hard
 
 
-def whole_lots(program: Program, rates: Floats) -> Ints:
-    """Integer rates near `rates` (lots per period, one a candidate) that keep every limit exactly."""
+def whole_lots(program: Program, rates: Floats, *, begin: bool = True) -> Ints:
+    """Integer rates near `rates` (lots per period, one a candidate) that keep every limit exactly.
+
+    `begin`: what is left over in the end may begin contracts, not only enlarge them."""
     tally = Tally(program.market, program.lanes)
     book = _Book(program, rates, tally)
     tier = tiers(program.market.snapshot)
@@ -37,9 +42,18 @@ def whole_lots(program: Program, rates: Floats) -> Ints:
         book.place_odd_lots(product)
         book.give_back(product)
         book.enlarge(product)
-    while book.cut_all() or book.trim_inputs():
-        pass
-    book.drop_losing_chains()
+    book.settle(begin=begin)
+    return book.lots
+
+
+def without_conversions(program: Program, lots: Ints, labels: Collection[str], *, begin: bool) -> Ints:
+    """Integer rates near `lots` with some conversions at rest, and what depends on them cut back; `begin` as above."""
+    book = _Book(program, lots.astype(float), Tally(program.market, program.lanes))
+    resting = [m for m, one in enumerate(program.market.conversions) if one.conversion in labels]
+    ends = program.market.sellers.conversion[book.seller], program.market.buyers.conversion[book.buyer]
+    for k in np.flatnonzero((np.isin(ends[0], resting) | np.isin(ends[1], resting)) & (book.lots > 0)).tolist():
+        book.change(k, -int(book.lots[k]))
+    book.settle(begin=begin)
     return book.lots
 
 
@@ -52,13 +66,13 @@ class _Book:
         self.seller, self.buyer = program.seller, program.buyer
         self.lots = np.floor(rates + NEAR).astype(np.int64)
         for k in np.flatnonzero(self.lots):
-            self._change(int(k), 0)
+            self.change(int(k), 0)
         planned = np.zeros_like(tally.sold, dtype=float)
         for k in np.flatnonzero(rates > NEAR):
             planned[self.seller[k], self.first[k] : self.last[k] + 1] += rates[k]
         self.planned = planned[self.market.sellers.offers :]
 
-    def _change(self, k: int, by: int) -> None:
+    def change(self, k: int, by: int) -> None:
         """Add lots to a contract; 0 enters what it has for the first time."""
         self.tally.add(int(self.program.candidates.lane[k]), self.first[k], self.last[k], by or int(self.lots[k]))
         self.lots[k] += by
@@ -90,7 +104,7 @@ class _Book:
         )
         if found.x is not None:
             for k in odd[found.x > 0.5].tolist():
-                self._change(k, 1)
+                self.change(k, 1)
 
     def _rows_of(self, candidates: Ints) -> sparse.csr_array:
         """What one lot of each candidate takes in each row of the programme that it is in."""
@@ -103,36 +117,41 @@ class _Book:
         at = self.market.products.index(product)
         lost = np.flatnonzero((self.rates > self.lots + NEAR) & (self.market.sellers.product[self.seller] == at))
         for k in sorted(lost.tolist(), key=lambda k: (-round(float(self.rates[k] - self.lots[k]), 6), self._draw(k))):
-            lane = int(self.program.candidates.lane[k])
-            if self.tally.room(lane, self.first[k], self.last[k]) and self._conversions_allow(k):
-                self._change(k, 1)
+            if self._room(k) > 0:
+                self.change(k, 1)
 
     def enlarge(self, product: str) -> None:
         """Lots that no remainder claims go to contracts that have room, those worth most first."""
         at = self.market.products.index(product)
-        made = np.flatnonzero((self.lots > 0) & (self.market.sellers.product[self.seller] == at))
-        for k in sorted(made.tolist(), key=lambda k: (-round(float(self.program.margin[k]), 9), self._draw(k))):
-            lane = int(self.program.candidates.lane[k])
-            while self.tally.room(lane, self.first[k], self.last[k]) and self._conversions_allow(k):
-                self._change(k, 1)
+        self.fill(np.flatnonzero((self.lots > 0) & (self.market.sellers.product[self.seller] == at)))
 
-    def _conversions_allow(self, k: int) -> bool:
-        """One more lot: a conversion that sells must be able to make it, one that buys must have a use for it."""
+    def fill(self, candidates: Ints) -> None:
+        """Give some candidates what lots they have room for, those worth most first; never at a loss."""
+        mine = candidates[(self.lots[candidates] > 0) | (self._worth(candidates) >= -LOSS)]
+        for k in sorted(mine.tolist(), key=lambda k: (-round(float(self.program.margin[k]), 9), self._draw(k))):
+            more = self._room(k)
+            if more > 0:
+                self.change(k, more)
+
+    def _room(self, k: int) -> int:
+        """Lots more that a contract may have: a conversion that sells must be able to make them, one that buys must
+        have a use for them."""
         offers = self.market.sellers.offers, self.market.buyers.offers
         maker, taker = int(self.seller[k]) - offers[0], int(self.buyer[k]) - offers[1]
+        most = self.tally.room(int(self.program.candidates.lane[k]), self.first[k], self.last[k])
         for period in range(self.first[k], self.last[k] + 1):
-            if maker >= 0 and self.tally.sold[self.seller[k], period] >= self.tally.makeable(maker, period):
-                return False
+            if maker >= 0:
+                most = min(most, self.tally.makeable(maker, period) - int(self.tally.sold[self.seller[k], period]))
             if taker >= 0:
                 conversion = int(self.market.buyers.conversion[self.buyer[k]])
                 wanted = float(self.market.coefficient[taker]) * self.planned[conversion, period]
                 at_hand = float(self.market.own_stock[taker]) + self.tally.bought[self.buyer[k], period]
-                if at_hand >= wanted - NEAR:
-                    return False
-        return True
+                most = min(most, ceil(wanted - NEAR - at_hand))
+        return most
 
     def cut_outputs(self, product: str) -> bool:
-        """Cut sales of a product's conversions to what they can make, the smallest contracts first."""
+        """Cut sales of a product's conversions to what they can make: the shortest contracts first, which lose the
+        least elsewhere, and of these the smallest."""
         changed = False
         for m, conversion in enumerate(self.market.conversions):
             if conversion.product != product:
@@ -145,12 +164,21 @@ class _Book:
                 changed = True
                 mine = np.flatnonzero((self.seller == position) & (self.lots > 0))
                 mine = mine[(self.first[mine] <= period) & (self.last[mine] >= period)]
-                for k in sorted(mine.tolist(), key=lambda k: (int(self.lots[k]), self._draw(k))):
+                length = self.last - self.first
+                for k in sorted(mine.tolist(), key=lambda k: (int(length[k]), int(self.lots[k]), self._draw(k))):
                     less = min(over, int(self.lots[k]))
                     if less:
-                        self._change(k, -less)
+                        self.change(k, -less)
                         over -= less
         return changed
+
+    def settle(self, *, begin: bool) -> None:
+        """Bring inputs and outputs into balance, and leave unmade what loses; what that leaves of demand goes to
+        whoever still has lots for it."""
+        while self.cut_all() or self.trim_inputs():
+            pass
+        self.drop_losing_chains()
+        self.fill(np.flatnonzero((self.buyer < self.market.buyers.offers) & (begin | (self.lots > 0))))
 
     def cut_all(self) -> bool:
         cut = [self.cut_outputs(product) for product in self.market.products]
@@ -164,7 +192,7 @@ class _Book:
             spare = min(self.tally.spare_input(taker, t) for t in range(self.first[k], self.last[k] + 1))
             less = min(int(spare), int(self.lots[k])) if spare >= 1 else 0
             if less:
-                self._change(k, -less)
+                self.change(k, -less)
                 changed = True
         return changed
 
@@ -178,16 +206,22 @@ class _Book:
         chain = {m: at for at, part in enumerate(nx.connected_components(ties)) for m in part}
         of = [chain.get(max(int(a), int(b)), -1) for a, b in zip(*ends, strict=True)]
         worth = np.zeros(len(chain) + 1)
-        np.add.at(worth, of, [self._worth(int(k)) for k in made])
+        np.add.at(worth, of, self._worth(made) * self.lots[made] * self.program.level[self._product(made)])
         for k, one in zip(made.tolist(), of, strict=True):
             if one >= 0 and worth[one] < 0:
-                self._change(k, -int(self.lots[k]))
+                self.change(k, -int(self.lots[k]))
 
-    def _worth(self, k: int) -> float:
-        """Welfare of a contract with the lots it has, CNY; a conversion's fee is taken from what it sells."""
-        seller = int(self.seller[k])
-        worth = float(self.program.margin[k] * self.program.level[self.market.sellers.product[seller]])
-        if seller >= self.market.sellers.offers:
-            conversion = seller - self.market.sellers.offers
-            worth -= float(self.market.fee[conversion, self.first[k] : self.last[k] + 1].sum())
-        return worth * int(self.lots[k])
+    def _worth(self, candidates: Ints) -> Floats:
+        """Welfare of one lot of each of some candidates over its window, relative to the product's typical price; a
+        conversion's fee is taken from what it sells."""
+        worth = self.program.margin[candidates].copy()
+        maker = self.seller[candidates] - self.market.sellers.offers
+        makes = np.flatnonzero(maker >= 0)
+        sums = np.concatenate([np.zeros((len(self.market.fee), 1)), np.cumsum(self.market.fee, axis=1)], axis=1)
+        some = candidates[makes]
+        fee = sums[maker[makes], self.last[some] + 1] - sums[maker[makes], self.first[some]]
+        worth[makes] -= fee / self.program.level[self._product(some)]
+        return np.asarray(worth, dtype=float)
+
+    def _product(self, candidates: Ints) -> Ints:
+        return np.asarray(self.market.sellers.product[self.seller[candidates]], dtype=np.int64)

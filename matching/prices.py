@@ -18,7 +18,7 @@ from hashlib import shake_128
 
 import numpy as np
 
-from .engine import INFINITY, Face
+from .engine import FEASIBILITY, INFINITY, Face
 from .pricing import TIE, Duals, Values, best_candidates
 from .program import SUPPORT, Program
 from .reach import running
@@ -181,13 +181,30 @@ def _traded_volume(program: Program, variables: Floats) -> Floats:
 
 
 def _optimal_duals(program: Program, variables: Floats) -> _Duals:
-    face = program.face
-    full = (variables >= face.upper - SLACK) & (face.upper > face.lower)
+    full = at_capacity(program, variables)
     return _Duals(
-        scarce=face.row_upper - program.engine.activity(variables) <= SLACK,
+        scarce=is_scarce(program, variables),
         free=(variables > SUPPORT) & ~full,
         full=full,
     )
+
+
+def is_scarce(program: Program, variables: Floats) -> Bools:
+    """[rows] True where nothing is left of a limit."""
+    return np.asarray(program.limits - program.engine.activity(variables) <= _near(program.limits))
+
+
+def at_capacity(program: Program, variables: Floats) -> Bools:
+    """[variables] True for conversions that make all they can."""
+    full = np.zeros(len(variables), dtype=bool)
+    made, most = variables[: len(program.capacity)], program.capacity
+    full[: len(most)] = (made >= most - _near(most)) & (most > 0)
+    return full
+
+
+def _near(limits: Floats) -> Floats:
+    """How much of each limit may be left where nothing is; half of one that is next to nothing itself is a lot."""
+    return np.where(limits > 0, np.clip(limits / 2, FEASIBILITY, SLACK), SLACK)
 
 
 def _padded(mask: Bools, more: int) -> Bools:

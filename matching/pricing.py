@@ -103,7 +103,7 @@ class Values:
         rent = duals.family / family_level(lanes, level)[:, None]
         self.family = np.concatenate([_over(windows, rent), np.zeros((1, len(windows)))])
         self.freight = lanes.freight / level[market.sellers.product[lanes.seller]]
-        self.length = windows[:, 1] - windows[:, 0] + 1
+        self.length = market.lengths
         # One window after the other is looked up for many lanes: each in one piece of memory.
         self._cost, self._worth = np.ascontiguousarray(self.seller.T), np.ascontiguousarray(self.buyer.T)
         self._expiring = int(lanes.latest_start.min(initial=market.periods)) < int(windows[:, 0].max())

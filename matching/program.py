@@ -63,7 +63,7 @@ class Program:
         seller, buyer = self.lanes.seller[new.lane], self.lanes.buyer[new.lane]
         bids, asks = self._sums
         margin = bids[buyer, last + 1] - bids[buyer, first] - asks[seller, last + 1] + asks[seller, first]
-        margin -= self.lanes.freight[new.lane] * (last - first + 1)
+        margin -= self.lanes.freight[new.lane] * self.market.lengths[new.window]
         self.margin = np.concatenate([self.margin, margin / self.level[self.market.sellers.product[seller]]])
         self.engine.add_columns(_candidate_columns(self.market, self.lanes, self.segments, new))
         self.candidates = self.candidates.followed_by(new)

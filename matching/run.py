@@ -9,15 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-import networkx as nx
+import numpy as np
 
 from . import certificate as proof
 from .answer import Answer, Certificate, Contract, OfferResult, ShadowPrice
 from .block_choice import Choice, SearchLimits
 from .block_lots import lots_of_blocks
-from .block_terms import breaches, read_terms
+from .block_terms import Trade, breaches, read_terms
 from .blocks import block_offers
 from .building import build
+from .bundles import bundled
 from .clearing import clear
 from .engine import Engine, WarmEngine
 from .explain import results
@@ -25,7 +26,7 @@ from .fairness import settle
 from .fan_out import at_once, fan_out
 from .graph import sub_markets
 from .lanes import Lanes, find_lanes
-from .locking import locked_contracts
+from .locking import paying_contracts
 from .lots import whole_lots
 from .prices import PriceRange, price_range
 from .rounds import Cleared
@@ -65,7 +66,7 @@ def run(
     :raises engine.SolverFailed: the solver gave no optimum.
     """
     parts = _parts([snapshot.of_products(products) for products in sub_markets(snapshot)], progress, engine, limits)
-    contracts = _bundled(snapshot, [contract for part in parts for contract in part.contracts])
+    contracts = bundled(snapshot, [contract for part in parts for contract in part.contracts])
     blocks = sorted(block_offers(snapshot))
     certificate = proof.merge([part.finding for part in parts], blocks)
     return Answer(
@@ -179,7 +180,7 @@ def _contracted(start: Cleared, limits: SearchLimits, clock: _Clock) -> tuple[Pr
         clock.finished("prices")
         program, rates = settle(start, prices.middle)
         clock.finished("fairness")
-        contracts = locked_contracts(program, whole_lots(program, rates), prices.middle)
+        contracts, _ = paying_contracts(program, whole_lots(program, rates), prices.middle)
         clock.finished("lots")
         return prices, contracts
     choice = Choice(start, terms, limits)
@@ -192,11 +193,14 @@ def _contracted(start: Cleared, limits: SearchLimits, clock: _Clock) -> tuple[Pr
             continue
         program, rates = settle(cleared, prices.middle, hold)
         clock.finished("fairness")
-        lots, trade = lots_of_blocks(program, rates, terms, hold)
+        rounded, trade = lots_of_blocks(program, rates, terms, hold)
+        contracts, lots = paying_contracts(program, rounded, prices.middle, begin=False)
         clock.finished("lots")
+        if lots is not rounded:
+            trade = Trade(trade.market, trade.lanes, trade.candidates, lots, np.zeros(len(lots)))
         broken = breaches(terms, trade)
         if not broken:
-            return prices, locked_contracts(program, lots, prices.middle)
+            return prices, contracts
         choice.leave_out(broken, trade)
 
 
@@ -215,17 +219,3 @@ def _reported(cleared: _Cleared) -> _Part:
         bound=cleared.bound,
         rounds=cleared.rounds,
     )
-
-
-def _bundled(snapshot: Snapshot, contracts: Sequence[Contract]) -> list[Contract]:
-    """Contracts with their bundles: those tied by a conversion, directly or through others, share one."""
-    conversions = {conversion.conversion for conversion in snapshot.conversions}
-    ties: nx.Graph[int | str] = nx.Graph()
-    for at, contract in enumerate(contracts):
-        ties.add_node(at)
-        ties.add_edges_from((at, label) for label in (contract.seller, contract.buyer) if label in conversions)
-    bundle = {}
-    parts = sorted(sorted(n for n in part if isinstance(n, int)) for part in nx.connected_components(ties))
-    for number, part in enumerate(parts, start=1):
-        bundle.update(dict.fromkeys(part, f"B{number:05d}"))
-    return [replace(contract, bundle=bundle[at]) for at, contract in enumerate(contracts)]

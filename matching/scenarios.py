@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from market.errors import InvalidValue
 
-from .accounts import mean_price
+from .accounts import length, mean_price
 from .answer import PRICE_STEP, Answer
 from .fan_out import fan_out
 from .run import run
@@ -162,8 +162,8 @@ def met(snapshot: Snapshot, answer: Answer) -> dict[str, Decimal]:
 
 
 def surpluses(snapshot: Snapshot, answer: Answer) -> dict[str, Decimal]:
-    """CNY over the horizon by firm. A processor's is what its output brings less what its inputs cost it and its fee;
-    a part of a lot of an input that is left over counts as spent."""
+    """CNY over the horizon by firm, in money of the first period. A processor's is what its output brings less what
+    its inputs cost it and its fee; a part of a lot of an input that is left over counts as spent."""
     firm = {offer.offer: offer.firm for offer in snapshot.offers}
     firm |= {conversion.conversion: conversion.firm for conversion in snapshot.conversions}
     price = {offer.offer: offer.price for offer in snapshot.offers}
@@ -171,10 +171,11 @@ def surpluses(snapshot: Snapshot, answer: Answer) -> dict[str, Decimal]:
     lot = {grade.product: Fraction(grade.lot) for grade in snapshot.grades}
     total: dict[str, Fraction] = defaultdict(Fraction)
     for contract in answer.contracts:
-        amount = contract.rate * (contract.last - contract.first + 1) * lot[contract.product]
-        asked = mean_price(price.get(contract.seller) or fee[contract.seller], contract.first, contract.last)
+        window = contract.first, contract.last
+        amount = contract.rate * length(snapshot, contract) * lot[contract.product]
+        asked = mean_price(snapshot, price.get(contract.seller) or fee[contract.seller], *window)
         bid = price.get(contract.buyer)
-        worth = Fraction(0) if bid is None else mean_price(bid, contract.first, contract.last)
+        worth = Fraction(0) if bid is None else mean_price(snapshot, bid, *window)
         total[firm[contract.seller]] += amount * (Fraction(contract.price_ex_works) - asked)
         total[firm[contract.buyer]] += amount * (worth - Fraction(contract.price_delivered))
     cent = Decimal("0.01")

@@ -9,33 +9,34 @@ import numpy as np
 
 from .answer import PRICE_STEP, ShadowPrice
 from .lanes import Lanes
-from .pricing import Duals, zero_duals
+from .pricing import Duals, Values, zero_duals
 from .sides import Floats, Market
 
 
 def read_duals(market: Market, lanes: Lanes, prices: Iterable[ShadowPrice]) -> Duals:
     """The shadow prices of an answer as arrays; a price that is not listed is zero."""
     duals = zero_duals(market, lanes)
-    where = _subjects(market, lanes, duals)
+    where = named_duals(market, lanes, duals)
     lot = {product: float(market.lot[at]) for at, product in enumerate(market.products)}
     for price in prices:
         found = where.get((price.kind, price.subject))
         if found is not None:
             row, product = found
-            row[price.position] = float(price.value) * lot[market.products[product]]
+            row[price.position] = float(price.value) * lot[market.products[product]] * market.worth[price.position]
     return duals
 
 
 def list_duals(market: Market, lanes: Lanes, duals: Duals) -> Iterator[ShadowPrice]:
-    """The non-zero shadow prices, CNY per unit, with ten significant digits after the point."""
-    for (kind, subject), (row, product) in _subjects(market, lanes, duals).items():
+    """The non-zero shadow prices, CNY per unit in money of their period, with ten digits after the point."""
+    for (kind, subject), (row, product) in named_duals(market, lanes, duals).items():
         for position in np.flatnonzero(row):
-            value = (Decimal(repr(float(row[position]))) / market.lot[product]).quantize(Decimal("1e-10")).normalize()
+            told = float(row[position] / market.worth[position])
+            value = (Decimal(repr(told)) / market.lot[product]).quantize(Decimal("1e-10")).normalize()
             if value:
                 yield ShadowPrice(kind=kind, subject=subject, position=int(position), value=value)
 
 
-def _subjects(market: Market, lanes: Lanes, duals: Duals) -> dict[tuple[str, tuple[str, ...]], tuple[Floats, int]]:
+def named_duals(market: Market, lanes: Lanes, duals: Duals) -> dict[tuple[str, tuple[str, ...]], tuple[Floats, int]]:
     """Each shadow price's name, the row of the duals that holds it, and the product it is about."""
     sellers, buyers = market.sellers, market.buyers
     found: dict[tuple[str, tuple[str, ...]], tuple[Floats, int]] = {}
@@ -54,26 +55,30 @@ def _subjects(market: Market, lanes: Lanes, duals: Duals) -> dict[tuple[str, tup
 
 
 def hub_prices(market: Market, lanes: Lanes, duals: Duals) -> Iterator[ShadowPrice]:
-    """For every (product, grade, region) where somebody sells: the best price ex works that a buyer who can take
-    the material would still give, freight and limits paid, CNY per unit."""
-    sellers, buyers = market.sellers, market.buyers
-    sign = np.where(buyers.conversion < 0, 1.0, -1.0)[:, None]
-    worth = np.where(buyers.open, buyers.price - sign * duals.buyer, -np.inf)
-    rents = np.concatenate([duals.family, np.zeros((1, market.periods))])
+    """For every (product, grade, region) where somebody sells and every period: the best price ex works that a buyer
+    who can take the material would still give, freight and limits paid, CNY per unit.
+
+    It is the mean over the best window that covers the period: how a window's price is spread over its periods means
+    nothing."""
     hub_of = _hubs(market)
     names = sorted(set(hub_of))
-    at = np.array([names.index(hub) for hub in hub_of], dtype=np.int64)
+    place = {name: at for at, name in enumerate(names)}
+    at = np.array([place[hub] for hub in hub_of], dtype=np.int64)
     best = np.full((len(names), market.periods), -np.inf)
-    for position in range(market.periods):
-        gain = worth[lanes.buyer, position] - lanes.freight
-        for kind in range(lanes.family.shape[1]):
-            gain = gain - rents[lanes.family[:, kind], position]
-        gain = np.where(sellers.open[lanes.seller, position], gain, -np.inf)
-        np.maximum.at(best[:, position], at[lanes.seller], gain)
+    values = Values(market, lanes, duals)
+    for w, (first, last) in enumerate(market.windows.tolist()):
+        given = np.full(len(names), -np.inf)
+        for block in values.blocks():
+            seller = lanes.seller[block]
+            cost = values.seller[seller, w]
+            paid = values.reduced(block, w) + np.where(np.isfinite(cost), cost, 0.0)
+            np.maximum.at(given, at[seller], paid / values.length[w])
+        np.maximum(best[:, first : last + 1], given[:, None], out=best[:, first : last + 1])
     for row, name in enumerate(names):
-        lot = market.lot[market.products.index(name[0])]
+        product = market.products.index(name[0])
         for period in np.flatnonzero(best[row] > 0).tolist():
-            value = (Decimal(repr(float(best[row, period]))) / lot).quantize(PRICE_STEP)
+            amount = float(best[row, period]) * float(market.level[product])
+            value = (Decimal(repr(amount)) / market.lot[product]).quantize(PRICE_STEP)
             yield ShadowPrice(kind="hub", subject=name, position=period, value=value)
 
 

@@ -2,7 +2,7 @@
 
 On the selling side stand sell offers, then the outputs of conversions; on the buying side buy offers, then the
 inputs of conversions, one for each input product. Arrays are aligned by position on a side; `label` names it.
-Prices are CNY per lot here (price per unit x lot size); quantities are lots.
+Prices are CNY per lot here (price per unit x lot size), in money of the first period; quantities are lots.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ class Market:
     conversions: tuple[Conversion, ...]
     capacity: Ints  # [M, T] lots of output
     fee: Floats  # [M, T] CNY per lot of output
+    worth: Floats  # [T] what one yuan of each period is worth in the first
     coefficient: tuple[Fraction, ...]  # [K_in]
     own_stock: tuple[Fraction, ...]  # [K_in] lots per period
     freight: Floats  # [P, R, R]
@@ -88,3 +89,9 @@ class Market:
     @property
     def periods(self) -> int:
         return len(self.snapshot.horizon)
+
+    @property
+    def lengths(self) -> Floats:
+        """[W] periods of each admissible window, later ones counted at what their money is worth in the first."""
+        sums = np.concatenate([[0.0], np.cumsum(self.worth)])
+        return np.asarray(sums[self.windows[:, 1] + 1] - sums[self.windows[:, 0]])

@@ -173,7 +173,8 @@ class Snapshot:
 
     `freight` maps (product or "*", from, to) to CNY per unit; inside a region it is 0 unless listed, a pair that is
     not listed has no lane. `windows` are the admissible (first, last) positions; None admits every run of periods.
-    `affiliates` maps a firm to its group where several firms count as one supplier.
+    `affiliates` maps a firm to its group where several firms count as one supplier. `discount` is what one yuan of
+    each period is worth in the first, above 0 and at most 1; empty: all periods count alike.
     """
 
     horizon: Horizon
@@ -189,14 +190,14 @@ class Snapshot:
     affiliates: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, Bound] = field(default_factory=dict)
     commitments: tuple[Commitment, ...] = ()
+    discount: tuple[Decimal, ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_periods()
         lots: dict[str, tuple[Decimal, str]] = {}
         for grade in self.grades:
             if lots.setdefault(grade.product, (grade.lot, grade.unit)) != (grade.lot, grade.unit):
                 raise InvalidValue(f"grades of {grade.product} differ in lot or unit; expected one lot per product")
-        if self.windows is not None and not self.windows:
-            raise InvalidValue("there is no admissible window; expected at least one, or None for every run of periods")
         known = {(grade.product, grade.grade) for grade in self.grades}
         labels: set[str] = set()
         for label, product_grade, vectors in _vectors(self.offers, self.conversions):
@@ -211,6 +212,17 @@ class Snapshot:
             taken = [need.product for need in conversion.inputs]
             if not taken or len(set(taken)) < len(taken):
                 raise InvalidValue(f"{conversion.conversion} takes {taken}; expected one or more different products")
+
+    def _check_periods(self) -> None:
+        if self.windows is not None and not self.windows:
+            raise InvalidValue("there is no admissible window; expected at least one, or None for every run of periods")
+        if self.discount and (len(self.discount) != len(self.horizon) or not all(0 < d <= 1 for d in self.discount)):
+            raise InvalidValue(f"discount {self.discount}; expected a factor above 0, at most 1, for each period")
+
+    @property
+    def worths(self) -> tuple[Decimal, ...]:
+        """What one yuan of each period is worth in the first."""
+        return self.discount or (Decimal(1),) * len(self.horizon)
 
     def lot(self, product: str) -> Decimal:
         """Size of one lot, in units of the product."""
@@ -249,7 +261,7 @@ def _vectors(
 
 
 # Tuples whose order is content; every other tuple is a set of rows.
-_ORDERED = {"quantity", "price", "capacity", "fee"}
+_ORDERED = {"quantity", "price", "capacity", "fee", "discount"}
 
 
 def _canonical(value: object, *, ordered: bool = False) -> str:

@@ -56,7 +56,8 @@ def _files(snapshot: Snapshot) -> Iterator[tuple[Table, list[Cells]]]:
         *((offer.offer, offer) for offer in snapshot.offers),
         *((conversion.conversion, conversion) for conversion in snapshot.conversions),
     ]
-    yield tables.PERIODS, [(str(period), period.months) for period in snapshot.horizon]
+    periods = zip(snapshot.horizon, snapshot.discount or (None,) * len(snapshot.horizon), strict=True)
+    yield tables.PERIODS, [(str(period), period.months, worth) for period, worth in periods]
     yield tables.GRADES, [(g.product, g.grade, g.rank, g.lot, g.unit) for g in snapshot.grades]
     yield tables.OFFERS, [_offer(snapshot, offer) for offer in snapshot.offers]
     yield tables.CONVERSIONS, [_conversion(snapshot, conversion) for conversion in snapshot.conversions]
@@ -151,7 +152,7 @@ def _offer(snapshot: Snapshot, offer: Offer) -> Cells:
     return (
         *(offer.offer, offer.side, offer.firm, offer.product, offer.grade, offer.region, labels[first], labels[last]),
         *(lots * lot, price, offer.min_term, offer.max_term, offer.min_rate * lot, int(offer.all_or_none)),
-        *(offer.max_share, offer.group, offer.origin),
+        *(offer.max_share, offer.group, offer.origin, offer.most_contracts, offer.only_with),
     )
 
 

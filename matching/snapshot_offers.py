@@ -38,6 +38,8 @@ class Draft:
     all_or_none: bool = False
     max_share: Decimal | None = None
     group: str = ""
+    most_contracts: int | None = None
+    only_with: str | None = None
     inputs: list[ConversionInput] = field(default_factory=list)
     specification: dict[str, Decimal] = field(default_factory=dict)
     certificates: dict[str, int | None] = field(default_factory=dict)
@@ -59,6 +61,7 @@ class OfferReader:
             self.faults.refuse()
         self.found = {table: read_table(directory, table, self.faults) for table in tables.TABLES}
         self.horizon: Horizon | None = None
+        self.discount: tuple[Decimal, ...] = ()
         self.grades: dict[tuple[str, str], Grade] = {}
         self.lot: dict[str, Decimal] = {}
         self.drafts: dict[str, Draft] = {}
@@ -108,6 +111,12 @@ class OfferReader:
                 row.fault("period", f"{period} does not follow {before}", f"an unbroken run, {before + 1} next")
         if periods and len(self.faults.found) == faults:
             self.horizon = Horizon(periods[0][0], len(periods))
+            if any(row["discount"] for _, row in periods):
+                self.discount = tuple(self._worth(row) for _, row in periods)
+
+    @staticmethod
+    def _worth(row: Row) -> Decimal:
+        return row.number("discount", above_zero=True, most=Decimal(1)) if row["discount"] else Decimal(1)
 
     def _read_grades(self) -> None:
         of_product: dict[str, Grade] = {}
@@ -201,8 +210,14 @@ class OfferReader:
             draft.max_share = share if row["max_share"] else None
             draft.all_or_none, draft.group = row.flag("all_or_none"), row.label("group")
             draft.min_rate = self.lots(row, "min_rate", draft.product)
+            draft.most_contracts = row.count("most_contracts", 0, least=0) if row["most_contracts"] else None
+            draft.only_with = row.label("only_with") or None
             if label:
                 self.drafts.setdefault(label, draft)
+        for row in self.rows(tables.OFFERS):
+            if row["only_with"] and row["only_with"] == row["offer"]:
+                row.fault("only_with", "the offer depends on itself", "the label of another offer, or nothing")
+            self.known(row, "only_with", *Side)
 
     def _read_conversions(self) -> None:
         columns = ("conversion", "output_product", "output_grade", "capacity", "fee")
@@ -341,6 +356,8 @@ def offer_of(label: str, draft: Draft) -> Offer:
         all_or_none=draft.all_or_none,
         max_share=draft.max_share,
         group=draft.group,
+        most_contracts=draft.most_contracts,
+        only_with=draft.only_with,
         freight_included=draft.freight_included,
         specification=draft.specification,
         certificates=draft.certificates,

@@ -36,6 +36,7 @@ class SnapshotReader(OfferReader):
             affiliates=affiliates,
             attributes=self.bounds,
             commitments=commitments,
+            discount=self.discount,
         )
 
     def _freight(self) -> dict[tuple[str, str, str], Decimal]:

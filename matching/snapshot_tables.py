@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from .csv_tables import Table
 
-PERIODS = Table(file="periods.csv", columns=("period", "months"), defaults=frozenset({"months"}), needed=True)
+PERIODS = Table(
+    file="periods.csv",
+    columns=("period", "months", "discount"),
+    defaults=frozenset({"months", "discount"}),
+    needed=True,
+)
 GRADES = Table(file="grades.csv", columns=("product", "grade", "rank", "lot", "unit"), needed=True)
 # fmt: off
 OFFERS = Table(
@@ -12,10 +17,11 @@ OFFERS = Table(
     columns=(
         "offer", "side", "firm", "product", "grade", "region", "first_period", "last_period", "quantity", "price",
         "min_term", "max_term", "min_rate", "all_or_none", "max_share", "group", "origin",
+        "most_contracts", "only_with",
     ),
     defaults=frozenset({
         "first_period", "last_period", "min_term", "max_term", "min_rate", "all_or_none", "max_share", "group",
-        "origin",
+        "origin", "most_contracts", "only_with",
     }),
     needed=True,
 )

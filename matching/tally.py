@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from .lanes import Lanes
+from .limits import UNLIMITED
 from .sides import Market
 
 
@@ -27,19 +28,19 @@ class Tally:
             if family >= 0:
                 self.moved[family, window] += lots
 
-    def room(self, lane: int, first: int, last: int) -> bool:
-        """Is there room for one more lot, as far as offers' quantities and limits go?"""
+    def room(self, lane: int, first: int, last: int) -> int:
+        """Lots more that there is room for, as far as offers' quantities and limits go."""
         window, market = slice(first, last + 1), self.market
         seller, buyer = int(self.lanes.seller[lane]), int(self.lanes.buyer[lane])
-        if (
-            seller < market.sellers.offers
-            and (self.sold[seller, window] >= market.sellers.quantity[seller, window]).any()
-        ):
-            return False
-        if buyer < market.buyers.offers and (self.bought[buyer, window] >= market.buyers.quantity[buyer, window]).any():
-            return False
-        families = (int(family) for family in self.lanes.family[lane] if family >= 0)
-        return all((self.moved[f, window] < self.lanes.families[f].limit[window]).all() for f in families)
+        left = UNLIMITED
+        if seller < market.sellers.offers:
+            left = min(left, int((market.sellers.quantity[seller, window] - self.sold[seller, window]).min()))
+        if buyer < market.buyers.offers:
+            left = min(left, int((market.buyers.quantity[buyer, window] - self.bought[buyer, window]).min()))
+        for family in self.lanes.family[lane]:
+            if family >= 0:
+                left = min(left, int((self.lanes.families[family].limit[window] - self.moved[family, window]).min()))
+        return max(left, 0)
 
     def makeable(self, conversion: int, period: int) -> int:
         """Lots of output that capacity and the inputs at hand allow."""

@@ -1,6 +1,7 @@
 """What a contract of an answer becomes: the rows of a proposal, with its values, surpluses and reservations.
 
-Quantities are lots, prices CNY per unit of the product, amounts CNY over the whole window.
+Quantities are lots, prices CNY per unit of the product, amounts CNY over the whole window; surpluses in money of the
+round's first period, where the round discounts later ones.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 from typing import Any
 
 from app.models import OfferKind
 from app.operations.alternatives import Alternative, Alternatives
 from app.operations.snapshots import FrozenRound, OfferRow
 from contracts.canonical import canonical_text, decimal_text
+from matching.accounts import length, mean_price
 from matching.answer import Contract
 
 CENT = Decimal("0.01")
@@ -83,8 +86,9 @@ class Drafter:
     def _draft(self, contract: Contract, bundle: uuid.UUID) -> Draft:
         seller, buyer = (self.frozen.offers[uuid.UUID(label)] for label in (contract.seller, contract.buyer))
         units = self.units(contract)
-        ask, bid = self._least_ask(contract, seller), mean(buyer.price, contract)
+        ask, bid = self._least_ask(contract, seller), self._mean(buyer.price, contract)
         # What a processor gains is counted where it sells; its inputs have no bid.
+        worth = decimal_of(length(self.frozen.snapshot, contract)) / (contract.last - contract.first + 1)
         gain = Decimal(0) if buyer.kind is OfferKind.CONVERSION else bid - contract.price_delivered
         return Draft(
             id=uuid.uuid4(),
@@ -94,8 +98,8 @@ class Drafter:
             buyer=buyer,
             units=units,
             total_value=cents(contract.price_delivered * units),
-            surplus_seller=cents((contract.price_ex_works - ask) * units),
-            surplus_buyer=cents(gain * units),
+            surplus_seller=cents((contract.price_ex_works - ask) * units * worth),
+            surplus_buyer=cents(gain * units * worth),
             next_best=self._next_best(contract),
             terms_hash=self._facts_hash(contract, seller, buyer),
         )
@@ -104,9 +108,12 @@ class Drafter:
         """Units of the product over the whole window."""
         return contract.rate * (contract.last - contract.first + 1) * self.lot[contract.product]
 
+    def _mean(self, prices: Sequence[Decimal], contract: Contract) -> Decimal:
+        return decimal_of(mean_price(self.frozen.snapshot, prices, contract.first, contract.last))
+
     def _least_ask(self, contract: Contract, seller: OfferRow) -> Decimal:
         """What the seller asks, or what a unit costs a processor: its fee, and its inputs at what they cost it."""
-        ask = mean(seller.price, contract)
+        ask = self._mean(seller.price, contract)
         if seller.kind is OfferKind.CONVERSION:
             for need in self.conversions[contract.seller].inputs:
                 ask += need.quantity_per_output * self.input_price.get((contract.seller, need.product), Decimal(0))
@@ -190,10 +197,8 @@ def proposal_row(
     }
 
 
-def mean(prices: Sequence[Decimal], contract: Contract) -> Decimal:
-    """Mean price over a contract's window."""
-    window = prices[contract.first : contract.last + 1]
-    return sum(window, Decimal(0)) / len(window)
+def decimal_of(amount: Fraction) -> Decimal:
+    return Decimal(amount.numerator) / Decimal(amount.denominator)
 
 
 def cents(amount: Decimal) -> Decimal:

@@ -358,12 +358,6 @@ def _move(
 
 
 def _check(market_round: Round) -> None:
-    if market_round.discount_rate:
-        raise Refused(
-            f"a discount rate of {market_round.discount_rate} was asked for; expected 0, as the clearing counts all "
-            "periods alike",
-            field="discount_rate",
-        )
     if market_round.closes_at <= market_round.opens_at:
         raise Refused("the round closes before it opens; expected a later end", field="closes_at")
 

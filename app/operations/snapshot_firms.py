@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
 
@@ -35,7 +35,10 @@ class FirmNames:
 
 
 def firm_names(session: Session, *, round_id: uuid.UUID, offers: OfferFirms) -> FirmNames:
-    """Names for the firms of some offers of a round. A firm is excluded from itself, its affiliates are not."""
+    """Names for the firms of some offers of a round. A firm is excluded from itself, its affiliates are not.
+
+    Whom a firm or an offer excludes goes with all its affiliates, or they would be a way around; only who excludes one
+    of its own group means that firm alone."""
     excluded = _own_exclusions(session, round_id, offers)
     of_offer = {offer: _name(offers[offer][0], excluded.get(offer, frozenset())) for offer in offers}
     of_firm: dict[uuid.UUID, set[str]] = defaultdict(set)
@@ -44,11 +47,19 @@ def firm_names(session: Session, *, round_id: uuid.UUID, offers: OfferFirms) -> 
     pairs: set[frozenset[str]] = set()
     for names in of_firm.values():
         pairs |= set(map(frozenset, combinations_with_replacement(sorted(names), 2)))
-    for firm, other in session.execute(sa.select(FirmExclusion.firm_id, FirmExclusion.excluded_firm_id)):
-        pairs |= set(map(frozenset, product(of_firm.get(firm, ()), of_firm.get(other, ()))))
-    for offer, firms in excluded.items():
-        pairs |= {frozenset({of_offer[offer], name}) for firm in firms for name in of_firm.get(firm, ())}
     root = topmost_parents(session)
+    of_group: dict[uuid.UUID, set[str]] = defaultdict(set)
+    for firm, names in of_firm.items():
+        of_group[root[firm]] |= names
+
+    def reached(firm: uuid.UUID, other: uuid.UUID) -> Collection[str]:
+        return of_firm.get(other, ()) if root[firm] == root[other] else of_group.get(root[other], ())
+
+    for firm, other in session.execute(sa.select(FirmExclusion.firm_id, FirmExclusion.excluded_firm_id)):
+        pairs |= set(map(frozenset, product(of_firm.get(firm, ()), reached(firm, other))))
+    for offer, firms in excluded.items():
+        mine = offers[offer][0]
+        pairs |= {frozenset({of_offer[offer], name}) for firm in firms for name in reached(mine, firm)}
     return FirmNames(
         of_offer=of_offer,
         of_firm={firm: frozenset(names) for firm, names in of_firm.items()},

@@ -30,6 +30,8 @@ from app.operations.affiliates import topmost_parents
 from matching import snapshot as frozen
 from matching.snapshot import ANY_PRODUCT, Bound
 
+DISCOUNT_STEP = Decimal("1e-12")
+
 
 def attribute_name(product: str, code: str) -> str:
     """Attributes are named per product: the same code may bind the other way elsewhere."""
@@ -147,6 +149,16 @@ def origins_of_demands(session: Session, market_round: Round) -> Mapping[uuid.UU
     for offer, country, accepted in session.execute(query):
         (found[offer].accepted if accepted else found[offer].barred).add(country)
     return found
+
+
+def discount(market_round: Round) -> tuple[Decimal, ...]:
+    """What one yuan at the beginning of each period is worth at that of the first, by the round's rate per year; empty
+    where all periods count alike."""
+    horizon, rate = market_round.horizon, market_round.discount_rate
+    if not rate:
+        return ()
+    years = (Decimal(period.start - horizon.first.start) / 12 for period in horizon)
+    return tuple(((1 + rate) ** -time).quantize(DISCOUNT_STEP) for time in years)
 
 
 def windows(market_round: Round) -> tuple[tuple[int, int], ...] | None:

@@ -235,6 +235,7 @@ class _Writer:
             affiliates=self.names.affiliates,
             attributes=snapshot_limits.attributes(self.session, self.products),
             commitments=taken.commitments,
+            discount=snapshot_limits.discount(self.round),
         )
 
     def _offer(self, row: OfferRow) -> frozen.Offer:

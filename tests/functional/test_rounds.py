@@ -90,13 +90,20 @@ def test_a_round_is_made_opened_and_closed_and_each_step_is_kept(staff: Browser,
         ({"windows": [{"first_period": "2027-Q3", "last_period": "2027-Q2"}]}, "#/windows/0"),
         ({"windows": [{"first_period": "2027-Q1", "last_period": "2028-Q1"}]}, "#/windows/0"),
         ({"period_count": 0}, "#/period_count"),
-        ({"discount_rate": "0.05"}, "#/discount_rate"),
+        ({"discount_rate": "-0.05"}, "#/discount_rate"),
+        ({"discount_rate": "1"}, "#/discount_rate"),
     ],
 )
 def test_what_a_round_cannot_be_is_refused_by_its_place(staff: Browser, changes: dict[str, Any], pointer: str) -> None:
     answer = staff.post(URL, json=body(**changes))
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json["errors"]] == [pointer]
+
+
+def test_a_round_may_discount_later_periods(staff: Browser) -> None:
+    assert staff.post(URL, json=body()).json["discount_rate"] == "0"
+    made = staff.post(URL, json=body(code="discounted", discount_rate="0.05"))
+    assert (made.status_code, made.json["discount_rate"]) == (201, "0.05")
 
 
 def test_a_code_is_taken_once(staff: Browser) -> None:

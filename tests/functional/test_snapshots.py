@@ -176,6 +176,33 @@ def test_an_offers_own_exclusion_binds_that_offer_alone(session: Session) -> Non
     assert offer(found, mine).firm == str(seller.id)
 
 
+def test_whom_somebody_excludes_is_no_partner_under_an_affiliate_s_name_either(session: Session) -> None:
+    town = Town()
+    parent = make.FirmFactory()
+    daughter, sister = (make.FirmFactory(parent_id=parent.id) for _ in range(2))
+    sold = {firm.id: town.sells(firm=firm) for firm in (parent, daughter, sister)}
+    choosy, picky, open_to_all, mother = town.buys(), town.buys(), town.buys(), town.buys(firm=parent)
+    session.add(FirmExclusion(firm_id=choosy.firm_id, excluded_firm_id=daughter.id))
+    session.add(FirmExclusion(firm_id=parent.id, excluded_firm_id=sister.id))
+    picky.exclusions = [OfferExclusion(firm_id=sister.id)]
+    found = lanes(snapshot_of(session, town))
+    buyers = {offer.id: {seller for seller, buyer in found if buyer == str(offer.id)} for offer in (choosy, picky)}
+    assert buyers == {choosy.id: set(), picky.id: set()}
+    assert {buyer for _, buyer in found} == {str(open_to_all.id), str(mother.id)}
+    inside = {seller for seller, buyer in found if buyer == str(mother.id)}
+    assert inside == {str(sold[daughter.id].id)}, "of one's own group only the one that is named"
+
+
+def test_the_round_s_rate_discounts_later_periods(session: Session) -> None:
+    town = Town()
+    town.sells()
+    assert snapshot_of(session, town).discount == ()
+    town.round.discount_rate = Decimal("0.21")
+    found = snapshot_of(session, town).discount
+    assert [found[0], found[2]] == [1, (1 / Decimal("1.21").sqrt()).quantize(Decimal("1e-12"))]
+    assert list(found) == sorted(found, reverse=True)
+
+
 def test_offers_of_an_exclusive_group_bear_one_name(session: Session) -> None:
     town = Town()
     seller = make.FirmFactory()

@@ -33,15 +33,15 @@ def faults(snapshot: Snapshot, contracts: Sequence[Contract]) -> list[str]:
 
 def _price_faults(oracle: Oracle, c: Contract) -> Iterator[str]:
     seller, buyer = oracle.party(c.seller), oracle.party(c.buyer)
-    window, length = slice(c.first, c.last + 1), c.last - c.first + 1
+    length = sum(oracle.worth[c.first : c.last + 1])
     if c.freight != oracle.freight(seller, buyer) or c.price_delivered != c.price_ex_works + c.freight:
         yield f"{c}: freight or delivered price is wrong"
     if isinstance(seller, Offer):
-        ask = sum(map(Fraction, seller.price[window]), Fraction(0)) / length
+        ask = oracle.total(seller.price, c.first, c.last) / length
         if Fraction(c.price_ex_works) < ask - HALF_STEP:
             yield f"{c} is below the ask {float(ask)}"
     if isinstance(buyer, Offer):
-        bid = sum(map(Fraction, buyer.price[window]), Fraction(0)) / length
+        bid = oracle.total(buyer.price, c.first, c.last) / length
         if Fraction(c.price_delivered) > bid + HALF_STEP:
             yield f"{c} is above the bid {float(bid)}"
 
@@ -83,9 +83,10 @@ def fees_short(snapshot: Snapshot, contracts: Sequence[Contract]) -> Mapping[str
     for name, conversion in oracle.conversions.items():
         earned = Fraction(0)
         for c in contracts:
-            amount = (c.last - c.first + 1) * oracle.lot[c.product]
+            length = sum(oracle.worth[c.first : c.last + 1])
+            amount = length * oracle.lot[c.product]
             if c.seller == name:
-                fee = sum(map(Fraction, conversion.fee[c.first : c.last + 1]), Fraction(0)) / (c.last - c.first + 1)
+                fee = oracle.total(conversion.fee, c.first, c.last) / length
                 earned += c.rate * amount * (Fraction(c.price_ex_works) - fee + HALF_STEP)
             if c.buyer == name:
                 earned -= c.rate * amount * (Fraction(c.price_delivered) - HALF_STEP)
@@ -96,7 +97,7 @@ def fees_short(snapshot: Snapshot, contracts: Sequence[Contract]) -> Mapping[str
 
 
 def welfare_of(snapshot: Snapshot, contracts: Sequence[Contract]) -> Fraction:
-    """Bids less asks, freight and fees, CNY over the horizon, exact."""
+    """Bids less asks, freight and fees, CNY over the horizon in money of the first period, exact."""
     oracle = Oracle(snapshot)
     total = Fraction(0)
     for c in contracts:
@@ -105,7 +106,7 @@ def welfare_of(snapshot: Snapshot, contracts: Sequence[Contract]) -> Fraction:
             worth = -Fraction(c.freight)
             worth += Fraction(buyer.price[t]) if isinstance(buyer, Offer) else Fraction(0)
             worth -= Fraction(seller.price[t]) if isinstance(seller, Offer) else Fraction(seller.fee[t])
-            total += worth * c.rate * oracle.lot[c.product]
+            total += worth * c.rate * oracle.lot[c.product] * oracle.worth[t]
     return total
 
 

@@ -77,6 +77,7 @@ class Oracle:
         self.conversions = {conversion.conversion: conversion for conversion in snapshot.conversions}
         self.rank = {(grade.product, grade.grade): grade.rank for grade in snapshot.grades}
         self.lot = {grade.product: Fraction(grade.lot) for grade in snapshot.grades}
+        self.worth = [Fraction(one) for one in snapshot.worths]
         self.free = {offer.offer: free_quantity(snapshot, offer) for offer in snapshot.offers}
 
     # Who may trade with whom
@@ -154,10 +155,14 @@ class Oracle:
         return found
 
     def _gain(self, seller: Party, buyer: Party, first: int, last: int) -> float:
-        cost = Fraction(self.freight(seller, buyer)) * (last - first + 1)
-        ask = sum(map(Fraction, seller.price[first : last + 1])) if isinstance(seller, Offer) else Fraction(0)
-        bid = sum(map(Fraction, buyer.price[first : last + 1])) if isinstance(buyer, Offer) else Fraction(0)
+        cost = Fraction(self.freight(seller, buyer)) * sum(self.worth[first : last + 1])
+        ask = self.total(seller.price, first, last) if isinstance(seller, Offer) else Fraction(0)
+        bid = self.total(buyer.price, first, last) if isinstance(buyer, Offer) else Fraction(0)
         return float((bid - ask - cost) * self.lot[seller.product])
+
+    def total(self, prices: Sequence[Decimal], first: int, last: int) -> Fraction:
+        """The sum of the prices of a window in money of the first period."""
+        return sum((Fraction(prices[t]) * self.worth[t] for t in range(first, last + 1)), Fraction(0))
 
     # The programme
 
@@ -295,7 +300,7 @@ class Oracle:
         found = np.array([candidate.gain for candidate in self.candidates] + [0.0] * len(self.activities))
         for (name, t), at in self.activities.items():
             conversion = self.conversions[name]
-            found[at] = -float(conversion.fee[t] * Decimal(float(self.lot[conversion.product])))
+            found[at] = -float(Fraction(conversion.fee[t]) * self.lot[conversion.product] * self.worth[t])
         return found
 
     @cached_property

@@ -29,6 +29,7 @@ ASKS = ("0", "30", "40", "50", "50", "52.5", "60")
 BIDS = ("40", "50", "50", "52.5", "60", "70", "90.1")
 FEES = ("0", "5", "8.4", "20")
 COEFFICIENTS = ("0.25", "0.5", "1", "1.3", "2")
+DISCOUNTS = ("", "", "", "0.98", "0.7")  # of each period to the one before; mostly none
 FREIGHT = ("0", "1", "4", "7.5")
 CHAIN = ("ore", "salt", "cell")
 # Units of a lot, and how many times the price of ore a product fetches.
@@ -209,6 +210,9 @@ def markets(
         ),
         freight=draw(_freight()),
         attributes=ATTRIBUTES,
+        discount=tuple(Decimal(rate) ** at for at in range(count))
+        if (rate := draw(st.sampled_from(DISCOUNTS)))
+        else (),
         **(draw(_limits(found, periods=count)) if limits else {}),
     )
 

@@ -98,6 +98,15 @@ def test_a_ceiling_for_one_firm_leaves_the_others_alone(cheap_and_dear: Snapshot
     assert sold(run(replace(cheap_and_dear, ceilings=(ceiling,)))) == {"S1": 10, "S2": 90}
 
 
+def test_of_two_ceilings_on_a_supplier_the_tighter_holds(cheap_and_dear: Snapshot) -> None:
+    for each, own in (("0.1", "0.3"), ("0.3", "0.1")):
+        ceilings = (
+            Ceiling(product=PRODUCT, share=Decimal(each)),
+            Ceiling(product=PRODUCT, share=Decimal(own), firm="firm S1"),
+        )
+        assert sold(run(replace(cheap_and_dear, ceilings=ceilings))) == {"S1": 10, "S2": 10 if each == "0.1" else 30}
+
+
 def test_a_seller_kept_out_by_policy_is_told_so() -> None:
     ceiling = Ceiling(product=PRODUCT, share=Decimal(0), firm="firm S1")
     snapshot = market(offer("S1", Side.SELL, 100, 50), offer("B", Side.BUY, 100, 90))

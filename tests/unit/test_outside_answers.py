@@ -210,6 +210,25 @@ def test_the_first_market_of_experimental_economics() -> None:
     assert sum(contract.rate for contract in answer.contracts) == 6
 
 
+def test_the_documented_example_of_an_average_mechanism() -> None:
+    """kchristidis/dauction on GitHub, README: of bids 2 x 6.5 and 2 x 10, asks 2 x 6.5 and 2 x 11, 2 units at 8.25."""
+    offers = [sell("s low", [2], "6.5"), sell("s high", [2], "11"), buy("b low", [2], "6.5"), buy("b high", [2], "10")]
+    (contract,) = run(snapshot(*offers, products=("ore",))).contracts
+    assert (contract.seller, contract.buyer, contract.rate) == ("s low", "b high", 2)
+    assert contract.price_ex_works == Decimal("8.25")
+
+
+def test_the_documented_example_of_a_uniform_price_auction() -> None:
+    """Metaplex's documentation of uniform price auctions: a million units for bids of 500 000 at 0.001, 300 000 at
+    0.0008 and 400 000 at 0.0006 go at 0.0006, and the last bidder gets 200 000."""
+    bids = {"A": (500_000, "0.001"), "B": (300_000, "0.0008"), "C": (400_000, "0.0006")}
+    offers = [buy(name, [lots], price) for name, (lots, price) in bids.items()]
+    answer = run(snapshot(sell("issuer", [1_000_000], 0), *offers, products=("ore",)))
+    assert {c.buyer: c.rate for c in answer.contracts} == {"A": 500_000, "B": 300_000, "C": 200_000}
+    assert {c.price_ex_works for c in answer.contracts} == {Decimal("0.0006")}
+    assert answer.certificate.holds
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_the_price_is_between_the_mth_and_the_next(seed: int) -> None:
     """With single lots and m sellers, every price from the (m+1)st to the m-th highest of all asks and bids clears
