@@ -112,6 +112,41 @@ def test_the_page_of_a_proposal_shows_all_that_a_decision_needs_and_the_look_is_
     assert proposal.seller.name_en in log
 
 
+def test_a_proposal_is_explained_in_plain_words(session: Session, client_as: As) -> None:
+    proposal = proposal_for_review(index_value=Decimal(75))
+    rival = make.FirmFactory(name_en="Rival Works")
+    proposal.next_best = {
+        "seller": {"offer_id": str(proposal.buy_offer_id), "firm_id": str(rival.id), "price_ex_works": "76.5"},
+        "buyer": {"offer_id": str(proposal.sell_offer_id), "firm_id": str(rival.id), "price_delivered": "82"},
+    }
+    seller, buyer = proposal.seller.name_en, proposal.buyer.name_en
+    page = client_as(make.StaffFactory()).get(of(proposal)).text
+    for told in (
+        f"{seller} asks 70 CNY/t ex works. {buyer} bids 90 CNY/t delivered; the freight to it is 4 CNY/t.",
+        "At the locked price of 78 CNY/t ex works the seller gains 8 CNY/t and the buyer 8 CNY/t.",
+        f"{seller} would do worse by 1.5 CNY/t with the next best, Rival Works.",
+        f"{buyer} could do as well with Rival Works.",
+        "The price ex works is 4% above the market index.",
+        "no built capacity is registered",
+    ):
+        assert told in page, told
+
+
+def test_doubts_are_told_and_their_absence_too(session: Session, client_as: As) -> None:
+    proposal = proposal_for_review()
+    capability = make.SiteCapabilityFactory(
+        site=proposal.sell_offer.site, product=proposal.grade.product, capacity_per_year=Decimal(1000)
+    )
+    make.ReservationFactory(proposal=proposal)
+    browser = client_as(make.StaffFactory())
+    assert "The checks found nothing against it" in browser.get(of(proposal)).text
+    capability.capacity_per_year = Decimal(1)
+    session.flush()
+    page = browser.get(of(proposal)).text
+    assert "promised more than is built" in page
+    assert "The checks found nothing against it" not in page
+
+
 def test_one_person_releases_what_is_small(session: Session, client_as: As) -> None:
     proposal = proposal_for_review()
     browser = client_as(make.StaffFactory())
