@@ -19,7 +19,7 @@ const reach = (place) => {
   } else if (!place.hasAttribute("tabindex")) {
     const heading = place.closest(".sheet")?.querySelector("h2, h3") ?? document.querySelector("h1");
     place.tabIndex = 0;
-    place.setAttribute("role", "region");
+    place.setAttribute("role", "group");
     place.setAttribute("aria-label", heading?.textContent.trim() ?? document.title);
     place.dataset.reached = "1";
   }
