@@ -47,6 +47,7 @@ STAFF = (
     MainPage("run-curves", "/", (RUN, f"{RUN}/curves")),
     MainPage("run-fill", "/", (RUN, f"{RUN}/fill")),
     MainPage("run-lanes", "/", (RUN, f"{RUN}/lanes")),
+    MainPage("run-prices", "/", (RUN, f"{RUN}/prices")),
     MainPage("queue", "/console/review"),
     MainPage("review", "/console/review", (rf"/console/review/{ID}",)),
     MainPage("contracts", "/contracts"),
@@ -64,6 +65,9 @@ STAFF = (
     MainPage("claims", "/claims"),
     MainPage("force-majeure", "/force-majeure"),
     MainPage("notifications", "/notifications"),
+    MainPage("fixings", "/fixings"),
+    MainPage("steps", "/audit/steps"),
+    MainPage("what-if-form", "/", (RUN, rf"{RUN}/what-if")),
 )
 FIRM = (
     MainPage("home", "/"),
@@ -89,6 +93,12 @@ ADMIN = (
     MainPage("people", "/people"),
     MainPage("jobs", "/console/jobs"),
     MainPage("mails", "/mails"),
+    MainPage("sign-ins", "/audit/sign-ins"),
+    MainPage("firms", "/console/firms"),
+    MainPage("firm", "/console/firms", (rf"/console/firms/{ID}",)),
+    MainPage("firm-new", "/console/firms/new"),
+    MainPage("reference-row", "/console/reference/products", (r"/console/reference/products/row\?.*",)),
+    MainPage("round-new", "/console/rounds/new"),
     MainPage("looks", "/audit/looks"),
     MainPage("round", "/console/rounds", (rf"/console/rounds/{ID}",)),
 )
