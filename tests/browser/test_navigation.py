@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests import factories as make
 from tests.functional.web_market import proposal_for_review
@@ -77,3 +77,17 @@ def test_withholding_asks_once_more(sit_down: Sitting) -> None:
     page.click("button[value=withhold]")
     expect(page.locator(".flash")).to_contain_text("withheld")
     assert [text.partition("?")[0] for text in asked] == ["Withhold it"]
+
+
+def test_the_menu_opens_without_script(chromium: Browser, served: str) -> None:
+    context = chromium.new_context(
+        java_script_enabled=False, locale="en", viewport={"width": NARROW[0], "height": NARROW[1]}
+    )
+    page = context.new_page()
+    page.goto(f"{served}/about")
+    calendar = page.locator(".nav").get_by_role("link", name="Calendar of rounds")
+    expect(calendar).to_be_hidden()
+    page.locator(".menu summary").click()
+    calendar.click()
+    expect(page.locator("main h1")).to_have_text("Calendar of rounds")
+    context.close()

@@ -110,6 +110,9 @@ def test_the_page_of_a_proposal_shows_all_that_a_decision_needs_and_the_look_is_
     log = client_as(make.RegulatorFactory()).get("/audit/looks").text
     assert "Reviewer Wu" in log
     assert proposal.seller.name_en in log
+    assert f"Review of a proposal <code>{str(proposal.id)[:8]}</code>" in log  # who audits may not open it
+    own = client_as(staff).get("/audit/looks").text
+    assert f'<a href="{of(proposal)}">Review of a proposal</a>' in own
 
 
 def test_a_proposal_is_explained_in_plain_words(session: Session, client_as: As) -> None:
