@@ -23,6 +23,8 @@ def width_of_content(page: Page) -> int:
 def test_the_navigation_of_staff_is_one_row_and_its_lists_open_by_keyboard(sit_down: Sitting) -> None:
     page = sit_down(make.SeniorStaffFactory(), size=(1280, 800)).page
     assert height(page) < 60
+    page.set_viewport_size({"width": 1000, "height": 800})
+    assert height(page) < 60
     claims = page.locator(".nav").get_by_role("link", name="Claims")
     expect(claims).to_be_hidden()
     contracts = page.locator(".nav summary", has_text="Contracts")

@@ -257,3 +257,33 @@ def test_nobody_else_reviews(session: Session, client_as: As, factory: type) -> 
     assert browser.post("/console/review", data=RELEASE).status_code == 403
     assert db.session.scalar(sa.select(sa.func.count()).select_from(AccessLog)) == 0
     assert session.get_one(Offer, proposal.sell_offer_id).version == proposal.sell_offer.version
+
+
+def statements_of(browser: FlaskClient, path: str) -> int:
+    """How many statements the second look at a page sends."""
+    sent: list[str] = []
+
+    def note(_conn: object, _cursor: object, statement: str, *_more: object) -> None:
+        sent.append(statement)
+
+    assert browser.get(path).status_code == 200
+    db.session.expire_all()
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    assert browser.get(path).status_code == 200
+    sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    return len(sent)
+
+
+@pytest.mark.usefixtures("session")
+def test_pages_of_review_ask_no_more_for_many_than_for_few(client_as: As) -> None:
+    browser = client_as(make.StaffFactory())
+    one = proposal_for_review()
+
+    def tied() -> Proposal:
+        return proposal_for_review(run=one.run, bundle=one.bundle, sell_offer=make.OfferFactory(round=one.run.round))
+
+    tied()
+    few = [statements_of(browser, path) for path in ("/console/review", of(one))]
+    for _ in range(6):
+        tied()
+    assert [statements_of(browser, path) for path in ("/console/review", of(one))] == few
