@@ -43,6 +43,7 @@ STAFF = (
     MainPage("home", "/"),
     MainPage("rounds", "/console/rounds"),
     MainPage("round", "/console/rounds", (rf"/console/rounds/{ID}",)),
+    MainPage("round-new", "/console/rounds/new"),
     MainPage("run", "/", (RUN,)),
     MainPage("run-curves", "/", (RUN, f"{RUN}/curves")),
     MainPage("run-fill", "/", (RUN, f"{RUN}/fill")),
@@ -98,7 +99,6 @@ ADMIN = (
     MainPage("firm", "/console/firms", (rf"/console/firms/{ID}",)),
     MainPage("firm-new", "/console/firms/new"),
     MainPage("reference-row", "/console/reference/products", (r"/console/reference/products/row\?.*",)),
-    MainPage("round-new", "/console/rounds/new"),
     MainPage("looks", "/audit/looks"),
     MainPage("round", "/console/rounds", (rf"/console/rounds/{ID}",)),
 )
