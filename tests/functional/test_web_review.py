@@ -39,6 +39,7 @@ def test_the_queue_tells_what_waits_and_nothing_sealed(session: Session, client_
     assert proposal.seller.name_en in page
     assert "80 t" in page
     assert "+4 %" in page
+    assert '78<span class="sub">CNY/t</span>' in page
     assert "61.1234" not in page
     assert db.session.scalar(sa.select(sa.func.count()).select_from(AccessLog)) == 0
 
