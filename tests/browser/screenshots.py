@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 LOOKS = ("light", "dark")
+LONGEST, HEAVIEST = 0.2, 300_000
+"""Seconds of the processor, and bytes, that a page may take."""
+
 TONGUES = ("zh", "en")
 READERS: dict[str, tuple[MainPage, ...]] = {
     "": PUBLIC,
@@ -160,7 +163,7 @@ def go_round(browser: Browser, site: Site, reader: str, password: str | None, ou
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status; 1 without a browser, or where a page answers with an error."""
+    """The exit status; 1 without a browser, or where a page answers with an error, too late, or is too heavy."""
     parser = argparse.ArgumentParser(prog="tests.browser.screenshots", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("build/demo"), help="data folder of the demo")
     parser.add_argument("--out", type=Path, default=Path("build/screenshots"), help="where the pictures go")
@@ -185,7 +188,7 @@ def main(arguments: list[str]) -> int:
             f"  {row.status}  {row.reader:<12} {row.name}\n"
         )
     sys.stdout.write(f"{sum(1 for _ in asked.out.glob('*.png'))} pictures in {asked.out}\n")
-    return int(any(row.status != 200 for row in measured))
+    return int(any(row.status != 200 or row.worked > LONGEST or row.weight > HEAVIEST for row in measured))
 
 
 if __name__ == "__main__":
