@@ -94,6 +94,8 @@ def test_pages_of_staff(reads: Reading) -> None:
 
 def test_pages_of_the_administrator(reads: Reading) -> None:
     make.RoundFactory()
+    make.SiteCapabilityFactory()
+    make.CertificateFactory()
     check(reads(make.PlatformAdminFactory()), ADMIN)
 
 
