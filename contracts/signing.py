@@ -10,6 +10,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from pyhanko.keys import load_certs_from_pemder_data
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -20,13 +21,14 @@ from pyhanko.sign.signers.pdf_signer import PdfSigningSession
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
-from pyhanko.stamp import TextStampStyle
+from pyhanko.stamp import StaticStampStyle
 from pyhanko_certvalidator import ValidationContext
 
 from market.errors import InvalidValue, MarketError
 
 from .clauses import Party
 from .document_check import Checked, Damage, Finding, verify_document
+from .signature_mark import mark_style
 from .terms import Terms
 
 
@@ -104,11 +106,7 @@ def sign(pdf: bytes, side: Side, key: bytes, passphrase: bytes, *, now: dt.datet
     metadata = signers.PdfSignatureMetadata(
         field_name=side, subfilter=fields.SigSeedSubFilter.PADES, md_algorithm="sha256"
     )
-    fingerprint = _fingerprint(signer)
-    stamp = TextStampStyle(
-        stamp_text=f"Signed by the {side} (PAdES)\n{now:%Y-%m-%d %H:%M:%S %Z}\n{fingerprint[:32]}\n{fingerprint[32:]}",
-        border_width=0,
-    )
+    stamp = _mark(signer, now)
     held = _SignerAt(metadata, signer, stamp, now).sign_pdf(
         IncrementalPdfFileWriter(io.BytesIO(pdf)), existing_fields_only=True
     )
@@ -123,19 +121,25 @@ def _opened(key: bytes, passphrase: bytes) -> signers.SimpleSigner:
     return signer
 
 
-def _fingerprint(signer: signers.SimpleSigner) -> str:
-    """SHA-256 of the signer's certificate, 64 hexadecimal digits."""
+def _mark(signer: signers.SimpleSigner, now: dt.datetime) -> StaticStampStyle:
+    """The signature's look: the holder of the certificate, the time, the certificate's SHA-256."""
     certificate = signer.signing_cert
     if certificate is None:
         raise InvalidValue("a key archive without a certificate; expected the key's certificate in it")
-    return str(certificate.sha256.hex())
+    return mark_style(_holder(certificate), str(certificate.sha256.hex()), now=now)
+
+
+def _holder(certificate: Any) -> str:
+    """What a certificate (X.509) calls its holder."""
+    subject = certificate.subject
+    return str(subject.native.get("common_name", subject.human_friendly))
 
 
 class _SignerAt(signers.PdfSigner):
     """A signer whose clock is told, not read."""
 
     def __init__(
-        self, metadata: signers.PdfSignatureMetadata, signer: signers.Signer, stamp: TextStampStyle, now: dt.datetime
+        self, metadata: signers.PdfSignatureMetadata, signer: signers.Signer, stamp: StaticStampStyle, now: dt.datetime
     ) -> None:
         super().__init__(metadata, signer, stamp_style=stamp)
         self.now = now
@@ -190,7 +194,7 @@ def _judged(one: EmbeddedPdfSignature, roots: Sequence[bytes], now: dt.datetime)
     only_signed = status.coverage is SignatureCoverageLevel.ENTIRE_REVISION and bool(status.docmdp_ok)
     return Signature(
         side=str(one.field_name),
-        signer=str(one.signer_cert.subject.native.get("common_name", one.signer_cert.subject.human_friendly)),
+        signer=_holder(one.signer_cert),
         certificate=str(one.signer_cert.sha256.hex()),
         subject=_subject(one),
         signed_at=one.self_reported_timestamp,

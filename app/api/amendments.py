@@ -21,7 +21,7 @@ from app.config import settings
 from app.db import session
 from app.downloads import pdf_download
 from app.models import Amendment, ContractDocument
-from app.operations import amendments, contracts, terms_in_force
+from app.operations import amendments, contracts, documents, terms_in_force
 from app.permissions import Permission
 from app.trust import trusted_roots
 from contracts.canonical import Change
@@ -167,7 +167,7 @@ def prepare_document(contract_id: uuid.UUID, amendment_id: uuid.UUID) -> Contrac
 def get_document(contract_id: uuid.UUID, amendment_id: uuid.UUID) -> Response:
     """The document of an amendment with the signatures that stand on it so far."""
     found = _found(contract_id, amendment_id)
-    return pdf_download(amendments.find_document(session(), amendment=found))
+    return pdf_download(documents.find_amendment_document(session(), amendment=found))
 
 
 @blueprint.post("/<uuid:contract_id>/amendments/<uuid:amendment_id>/propose")

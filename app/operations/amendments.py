@@ -231,19 +231,6 @@ def cancel(
     return case.amendment
 
 
-def has_document(session: Session, *, amendment: Amendment) -> bool:
-    """Whether the amendment's terms have been printed."""
-    return documents.document_of_amendment(session, amendment=amendment) is not None
-
-
-def find_document(session: Session, *, amendment: Amendment) -> ContractDocument:
-    """:raises NotFound: the amendment's terms have not been printed yet."""
-    found = documents.document_of_amendment(session, amendment=amendment)
-    if found is None:
-        raise NotFound("no document of this amendment yet")
-    return found
-
-
 def prepare_document(
     session: Session, *, principal: Principal, contract_id: uuid.UUID, amendment_id: uuid.UUID, now: dt.datetime
 ) -> ContractDocument:
@@ -253,7 +240,7 @@ def prepare_document(
     """
     contract = contracts.lock_contract(session, principal=principal, contract_id=contract_id)
     amendment = find_amendment(session, principal=principal, contract_id=contract_id, amendment_id=amendment_id)
-    return _document(session, contract, amendment, now)
+    return documents.prepare_amendment(session, contract=contract, amendment=amendment, now=now)
 
 
 def expire(session: Session, *, now: dt.datetime) -> int:
@@ -334,16 +321,11 @@ def _inside_the_offers(session: Session, case: _Case, last: ContractVersion) -> 
     return old, new
 
 
-def _document(session: Session, contract: Contract, amendment: Amendment, now: dt.datetime) -> ContractDocument:
-    found = documents.document_of_amendment(session, amendment=amendment)
-    return found or documents.make(session, contract=contract, amendment=amendment, now=now)
-
-
 def _sign(session: Session, case: _Case, terms: Terms, given: signing.Given, roots: Sequence[bytes]) -> None:
     signing.take(
         session,
         principal=case.principal,
-        document=_document(session, case.contract, case.amendment, case.now),
+        document=documents.prepare_amendment(session, contract=case.contract, amendment=case.amendment, now=case.now),
         side=case.side,
         terms=terms,
         given=given,

@@ -50,6 +50,14 @@ def document_of_amendment(session: Session, *, amendment: Amendment) -> Contract
     return found
 
 
+def find_amendment_document(session: Session, *, amendment: Amendment) -> ContractDocument:
+    """:raises NotFound: the amendment's terms have not been printed yet."""
+    found = document_of_amendment(session, amendment=amendment)
+    if found is None:
+        raise NotFound("no document of this amendment yet")
+    return found
+
+
 def documents(session: Session, *, contract: Contract) -> list[ContractDocument]:
     """The documents of the versions that are or were in force, by number; those of amendments not signed are not."""
     query = (
@@ -92,6 +100,14 @@ def prepare(session: Session, *, principal: Principal, contract_id: uuid.UUID, n
     """
     contract = contracts.lock_contract(session, principal=principal, contract_id=contract_id)
     return document_of(session, contract=contract) or make(session, contract=contract, now=now)
+
+
+def prepare_amendment(
+    session: Session, *, contract: Contract, amendment: Amendment, now: dt.datetime
+) -> ContractDocument:
+    """The document of an amendment's terms, made if it is not there; the caller has locked the contract."""
+    found = document_of_amendment(session, amendment=amendment)
+    return found or make(session, contract=contract, amendment=amendment, now=now)
 
 
 def prepare_due(session: Session, *, now: dt.datetime) -> int:

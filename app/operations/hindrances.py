@@ -75,22 +75,34 @@ def of_contract(session: Session, *, contract_id: uuid.UUID) -> Sequence[ForceMa
 
 def extension_days(session: Session, *, contract: Contract, terms: Terms, on: dt.date) -> int:
     """By how many days events put off the contract's long-stop day; one that goes on counts up to the day `on`."""
-    spans = [
-        (notice.counts_from, notice.event.ended_on or on) for notice in of_contract(session, contract_id=contract.id)
-    ]
-    return arithmetic.extension_days(terms.force_majeure, [span for span in spans if span[0] <= span[1]])
+    return _extension(of_contract(session, contract_id=contract.id), terms, on)
 
 
 def long_stop(session: Session, *, contract: Contract, terms: Terms, on: dt.date) -> dt.date:
     """The last day on which anything may be delivered, with what events took up to the day `on`."""
-    return terms.long_stop + dt.timedelta(days=extension_days(session, contract=contract, terms=terms, on=on))
+    return last_day(of_contract(session, contract_id=contract.id), terms=terms, on=on)
+
+
+def last_day(notices: Sequence[ForceMajeureNotice], *, terms: Terms, on: dt.date) -> dt.date:
+    """The same by notices that are known, all those of the contract."""
+    return terms.long_stop + dt.timedelta(days=_extension(notices, terms, on))
 
 
 def exit_day(session: Session, *, contract: Contract, terms: Terms) -> dt.date | None:
     """The first day on which either side may terminate because an event goes on; None without such an event."""
+    return first_exit(of_contract(session, contract_id=contract.id), terms=terms)
+
+
+def first_exit(notices: Sequence[ForceMajeureNotice], *, terms: Terms) -> dt.date | None:
+    """The same by notices that are known, all those of the contract."""
     going = [
         arithmetic.exit_day(terms.force_majeure, notice.counts_from)
-        for notice in of_contract(session, contract_id=contract.id)
+        for notice in notices
         if notice.event.ended_on is None
     ]
     return min(going, default=None)
+
+
+def _extension(notices: Sequence[ForceMajeureNotice], terms: Terms, on: dt.date) -> int:
+    spans = [(notice.counts_from, notice.event.ended_on or on) for notice in notices]
+    return arithmetic.extension_days(terms.force_majeure, [span for span in spans if span[0] <= span[1]])

@@ -52,6 +52,8 @@ def person(session: Session, *, principal: Principal) -> User | None:
 def names_of_people(session: Session, user_ids: Iterable[uuid.UUID | None]) -> Mapping[uuid.UUID, str]:
     """Names by id. For records that the asker may read already."""
     wanted = {user_id for user_id in user_ids if user_id is not None}
+    if not wanted:
+        return {}
     return dict(session.execute(sa.select(User.id, User.name).where(User.id.in_(wanted))).all())
 
 

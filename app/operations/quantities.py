@@ -74,15 +74,18 @@ def _less(line: ScheduleLine, lots: int) -> ScheduleLine:
     )
 
 
-def quantities(session: Session, *, contract: Contract, on: dt.date) -> ContractStanding:
+def quantities(
+    session: Session, *, contract: Contract, on: dt.date, call_offs: Sequence[CallOff] | None = None
+) -> ContractStanding:
     """Where a contract stands, per line of the schedule and from its start, in lots.
 
     Lots count as delivered and invoiced by the days up to `on`; nominations and confirmations stand as they do now.
-    The original lots are those of the schedule; what force majeure excused leaves less room to call.
+    The original lots are those of the schedule; what force majeure excused leaves less room to call. `call_offs` are
+    all of the contract's where they are known already.
     """
     terms = agreed_terms(session, contract=contract)
-    left = callable_terms(session, contract=contract)
-    call_offs = of_contract(session, contract=contract)
+    left = without_excused(terms, excused_lots(session, contract_id=contract.id))
+    call_offs = of_contract(session, contract=contract) if call_offs is None else call_offs
     lines = [line.period for line in terms.schedule]
     invoiced = _invoiced(session, contract=contract, on=on)
     found = standings(terms.schedule, [_steps(one, on, invoiced) for one in call_offs if _stands(one, lines)])

@@ -101,6 +101,19 @@ def find_review(session: Session, *, principal: Principal, proposal_id: uuid.UUI
     return found
 
 
+def find_bundle(session: Session, *, principal: Principal, proposal_id: uuid.UUID) -> dict[uuid.UUID, Proposal]:
+    """A proposal and all that are tied to it, by their ids.
+
+    :raises NotFound: as `find_review` does.
+    """
+    tie = sa.select(Proposal.bundle_id).where(Proposal.id == proposal_id).scalar_subquery()
+    found = session.scalars(visible_reviews(principal).where(Proposal.bundle_id == tie).order_by(Proposal.id))
+    members = {proposal.id: proposal for proposal in found}
+    if proposal_id not in members:
+        raise NotFound("no such proposal")
+    return members
+
+
 def hold(session: Session, *, principal: Principal, proposal_id: uuid.UUID) -> Proposal:
     """Lock a proposal and its bundle until the transaction ends, and read it as it is now.
 

@@ -42,6 +42,15 @@ class Requirement:
     guaranteed: Decimal | None
     required: Decimal | None
 
+    @property
+    def met(self) -> bool:
+        """Whether the guarantee satisfies what is asked."""
+        if self.required is None:
+            return True
+        if self.guaranteed is None:
+            return False
+        return self.guaranteed >= self.required if self.bound is Bound.MIN else self.guaranteed <= self.required
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateEnd:

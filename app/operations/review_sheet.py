@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.auth import Principal
 from app.models import (
@@ -28,6 +28,7 @@ from app.models import (
     ReviewStep,
     Round,
     RunResult,
+    Site,
     SubjectKind,
 )
 from app.operations import audit, review
@@ -179,7 +180,8 @@ def open_sheet(
     :raises NotFound: no such proposal, or the asker does not review.
     :raises Forbidden: the asker may not see what is sealed.
     """
-    proposal = review.find_review(session, principal=principal, proposal_id=proposal_id)
+    members = review.find_bundle(session, principal=principal, proposal_id=proposal_id)
+    proposal = members[proposal_id]
     offers = _offers(session, proposal)
     for offer in offers:
         audit.note_look(
@@ -194,10 +196,7 @@ def open_sheet(
         )
     session.flush()
     shares = market_shares(session, proposal)
-    members = session.scalars(
-        review.visible_reviews(principal).where(Proposal.bundle_id == proposal.bundle_id).order_by(Proposal.id)
-    ).all()
-    lines = {line.id: line for line in review_lines(session, principal=principal, proposals=members)}
+    lines = {line.id: line for line in review_lines(session, principal=principal, proposals=list(members.values()))}
     steps = session.scalars(
         sa.select(Event)
         .where(Event.subject_kind == SubjectKind.PROPOSAL, Event.subject_id == proposal.id)
@@ -230,7 +229,7 @@ def _offers(session: Session, proposal: Proposal) -> tuple[Offer, Offer]:
         .where(Offer.id.in_([proposal.sell_offer_id, proposal.buy_offer_id]))
         .options(
             selectinload(Offer.firm),
-            selectinload(Offer.site),
+            selectinload(Offer.site).options(joinedload(Site.region)),
             selectinload(Offer.periods),
             selectinload(Offer.specifications),
             selectinload(Offer.certificates),

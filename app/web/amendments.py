@@ -17,7 +17,7 @@ from app.db import session
 from app.downloads import pdf_download
 from app.errors import Told
 from app.models import Amendment, Contract
-from app.operations import amendments, contracts, terms_in_force
+from app.operations import amendments, contracts, documents, terms_in_force
 from app.permissions import Permission
 from app.trust import trusted_roots
 from app.web.amendment_form import places_of, read_form
@@ -111,7 +111,7 @@ def show(contract_id: uuid.UUID, amendment_id: uuid.UUID) -> ResponseReturnValue
         contract=contract,
         amendment=found,
         changes=amendments.changes(session(), amendment=found),
-        has_document=amendments.has_document(session(), amendment=found),
+        has_document=documents.document_of_amendment(session(), amendment=found) is not None,
         moves=open_moves & ({"propose", "cancel"} if own else {"sign", "refuse"}),
         demo=settings().demo_signing,
         reasons=[(one.code, in_words(one.text.zh, one.text.en)) for one in REASONS[ReasonGroup.REFUSE_AMENDMENT]],
@@ -132,7 +132,7 @@ def prepare(contract_id: uuid.UUID, amendment_id: uuid.UUID) -> ResponseReturnVa
 @requires(Permission.CONTRACT_READ)
 def document(contract_id: uuid.UUID, amendment_id: uuid.UUID) -> ResponseReturnValue:
     """The document of an amendment with the signatures so far."""
-    return pdf_download(amendments.find_document(session(), amendment=_found(contract_id, amendment_id)))
+    return pdf_download(documents.find_amendment_document(session(), amendment=_found(contract_id, amendment_id)))
 
 
 @blueprint.post("/contracts/<uuid:contract_id>/amendments/<uuid:amendment_id>/<any(propose, sign):move>")

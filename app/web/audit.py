@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 from flask import Blueprint, render_template, request
@@ -15,6 +16,7 @@ from app.permissions import Permission
 from app.web.labels import reason_text
 from app.web.paging import page_of
 
+REVIEWED = re.compile(r"review of proposal ([0-9a-f-]{36})")
 blueprint = Blueprint("audit", __name__, url_prefix="/audit")
 
 
@@ -34,7 +36,14 @@ def accesses() -> ResponseReturnValue:
         page=found,
         names=pages.names_of_people(session(), (row.user_id for row in found.rows)),
         firms=pages.firms_by_id(session(), principal=principal(), firm_ids=(row.firm_id for row in found.rows)),
+        reviewed=reviewed,
     )
+
+
+def reviewed(reason: str | None) -> str | None:
+    """The proposal for whose review somebody looked, if that is the reason kept."""
+    found = REVIEWED.fullmatch(reason or "")
+    return None if found is None else found[1]
 
 
 @blueprint.get("/steps")

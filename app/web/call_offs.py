@@ -43,11 +43,12 @@ def section(contract: Contract, who: Principal) -> dict[str, Any] | None:
     """The schedule against deliveries and the call-offs; nothing before the contract is in force."""
     if contract.state not in DELIVERING:
         return None
-    standing = quantities.quantities(session(), contract=contract, on=ALL_ON_RECORD)
+    rows = quantities.of_contract(session(), contract=contract)
+    standing = quantities.quantities(session(), contract=contract, on=ALL_ON_RECORD, call_offs=rows)
     return {
         "standing": standing,
         "bars": bars_of(standing),
-        "rows": list(quantities.of_contract(session(), contract=contract)),
+        "rows": list(rows),
         "may_call": _may_call(contract, who),
     }
 

@@ -121,10 +121,12 @@ def _page(errors: Mapping[str, str], values: Mapping[str, str]) -> str:
     select = fixings.visible_fixings(all_revisions=shows_all)
     if index := request.args.get("index", ""):
         select = select.where(IndexFixing.index_code == index)
+    known = fixings.indices(session())
     return render_template(
         "fixings.html",
         page=page_of(session(), select, order=(IndexFixing.id,)),
-        choices=[(one.code, f"{one.code} · {named(one)}") for one in fixings.indices(session())],
+        choices=[(one.code, f"{one.code} · {named(one)}") for one in known],
+        indices={one.code: one for one in known},
         index=index,
         shows_all=shows_all,
         may_load=principal().may(Permission.FIXING_LOAD),

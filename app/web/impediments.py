@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -13,7 +13,7 @@ from app.auth import Principal, principal, requires
 from app.clock import clock, today
 from app.db import session
 from app.errors import Conflict, Refused
-from app.models import Contract, TerminationGround
+from app.models import Contract, ForceMajeureNotice, TerminationGround
 from app.operations import (
     claims,
     contracts,
@@ -58,7 +58,7 @@ def section(contract: Contract, who: Principal) -> dict[str, Any] | None:
         },
         "reopenings": reopeners.of_contract(session(), contract=contract),
         "returned": returned_volume.returned(session(), principal=who, contract=contract),
-        **(NOTHING_YET if before_effect else _days(contract)),
+        **(NOTHING_YET if before_effect else _days(contract, notices)),
         "side": side,
         "may_notify": in_force and side is not None and who.may(Permission.CONTRACT_NOTIFY),
         "may_cancel": before_effect and side is not None and who.may(Permission.CONTRACT_NOTIFY),
@@ -70,13 +70,13 @@ def section(contract: Contract, who: Principal) -> dict[str, Any] | None:
 NOTHING_YET: dict[str, Any] = {"clauses": [], "exit_day": None, "long_stop": None}
 
 
-def _days(contract: Contract) -> dict[str, Any]:
+def _days(contract: Contract, notices: Sequence[ForceMajeureNotice]) -> dict[str, Any]:
     """What may be reopened, from when a hindrance lets a party leave, and when it is all over."""
     terms = terms_in_force(session(), contract=contract, on=today())
     return {
         "clauses": list(enumerate(terms.reopeners)),
-        "exit_day": hindrances.exit_day(session(), contract=contract, terms=terms),
-        "long_stop": hindrances.long_stop(session(), contract=contract, terms=terms, on=today()),
+        "exit_day": hindrances.first_exit(notices, terms=terms),
+        "long_stop": hindrances.last_day(notices, terms=terms, on=today()),
     }
 
 

@@ -1,4 +1,4 @@
-"""The rules of axe-core on the main pages, light and dark: nothing serious or critical.
+"""The rules of axe-core on the main pages, light and wide, dark and on a phone: no finding at all.
 
 The content security policy is put aside for these windows alone, since the rules come into the page as a script.
 """
@@ -6,6 +6,7 @@ The content security policy is put aside for these windows alone, since the rule
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -18,10 +19,10 @@ from tests.functional.delivery_market import supply
 from tests.functional.market_place import market_place
 from tests.functional.night_market import Town, clear
 
-from .conftest import settle
-from .main_pages import FIRM, PUBLIC, STAFF, MainPage
+from .conftest import NARROW, WIDE, settle
+from .main_pages import ADMIN, FIRM, PUBLIC, STAFF, MainPage
 
-LOOKS = ("light", "dark")
+LOOKS: tuple[tuple[Literal["light", "dark"], tuple[int, int]], ...] = (("light", WIDE), ("dark", NARROW))
 Reading = Callable[[User | None], Page]
 
 
@@ -49,11 +50,10 @@ def reads(chromium: Browser, served: str) -> Iterator[Reading]:
 
 
 def findings(page: Page) -> list[str]:
-    """What is serious or critical on the page as it stands: the rule and the element that breaks it."""
+    """What is wrong on the page as it stands: the rule and the element that breaks it."""
     return [
         f"{rule['id']}: {node['html'][:200]}"
         for rule in Axe().run(page).response["violations"]
-        if rule["impact"] in {"serious", "critical"}
         for node in rule["nodes"]
     ]
 
@@ -66,12 +66,15 @@ def check(page: Page, places: tuple[MainPage, ...], without: frozenset[str] = fr
         if path is None:
             missing.add(place.name)
             continue
-        for look in LOOKS:
-            page.emulate_media(color_scheme="dark" if look == "dark" else "light")
+        for look, (width, height) in LOOKS:
+            page.emulate_media(color_scheme=look)
+            page.set_viewport_size({"width": width, "height": height})
             answer = page.goto(path)
             assert answer is not None
             assert answer.status == 200, path
             wrong += [f"{place.name}, {look}: {finding}" for finding in findings(page)]
+            beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            wrong += [f"{place.name}, {look}: {beyond} px wider than the window"] if beyond > 0 else []
     assert wrong == []
     assert sorted(missing) == sorted(without)
 
@@ -87,6 +90,13 @@ def test_pages_of_staff(reads: Reading) -> None:
     town.buys()
     clear(town.round)
     check(reads(make.SeniorStaffFactory()), STAFF)
+
+
+def test_pages_of_the_administrator(reads: Reading) -> None:
+    make.RoundFactory()
+    make.SiteCapabilityFactory()
+    make.CertificateFactory()
+    check(reads(make.PlatformAdminFactory()), ADMIN)
 
 
 def test_pages_of_a_firm(reads: Reading) -> None:

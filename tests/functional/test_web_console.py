@@ -304,3 +304,19 @@ def test_indices_are_shown_and_come_as_a_table(session: Session, client: FlaskCl
     assert "<polyline" in page
     rows = list(csv.reader(io.StringIO(client.get("/prices.csv").data.decode("utf-8-sig"))))
     assert ["index", "gfex", index.product_code, "2026-01-02", "72500", "CNY", "t", ""] in rows
+
+
+def test_places_stand_in_groups_and_the_group_of_the_page_is_marked(client_as: As) -> None:
+    page = client_as(make.SeniorStaffFactory()).get("/claims").text
+    menu = page[page.index('<nav class="nav"') : page.index("</nav>")]
+    assert menu.count('<details name="places"') == 4
+    assert menu.count('class="here"') == 1
+    assert menu.count('aria-current="page"') == 1
+    assert '<a href="/claims" aria-current="page">Claims</a>' in menu
+
+
+def test_no_list_is_opened_for_one_place(client_as: As) -> None:
+    page = client_as(make.UserFactory()).get("/offers").text
+    menu = page[page.index('<nav class="nav"') : page.index("</nav>")]
+    assert menu.count('<details name="places"') == 1  # contracts; of the firm's own places a trader has one
+    assert '<a href="/offers" aria-current="page">Offers</a>' in menu

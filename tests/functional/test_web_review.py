@@ -39,6 +39,7 @@ def test_the_queue_tells_what_waits_and_nothing_sealed(session: Session, client_
     assert proposal.seller.name_en in page
     assert "80 t" in page
     assert "+4 %" in page
+    assert '78<span class="sub">CNY/t</span>' in page
     assert "61.1234" not in page
     assert db.session.scalar(sa.select(sa.func.count()).select_from(AccessLog)) == 0
 
@@ -110,6 +111,44 @@ def test_the_page_of_a_proposal_shows_all_that_a_decision_needs_and_the_look_is_
     log = client_as(make.RegulatorFactory()).get("/audit/looks").text
     assert "Reviewer Wu" in log
     assert proposal.seller.name_en in log
+    assert f"Review of a proposal <code>{str(proposal.id)[:8]}</code>" in log  # who audits may not open it
+    own = client_as(staff).get("/audit/looks").text
+    assert f'<a href="{of(proposal)}">Review of a proposal</a>' in own
+
+
+def test_a_proposal_is_explained_in_plain_words(session: Session, client_as: As) -> None:
+    proposal = proposal_for_review(index_value=Decimal(75))
+    rival = make.FirmFactory(name_en="Rival Works")
+    proposal.next_best = {
+        "seller": {"offer_id": str(proposal.buy_offer_id), "firm_id": str(rival.id), "price_ex_works": "76.5"},
+        "buyer": {"offer_id": str(proposal.sell_offer_id), "firm_id": str(rival.id), "price_delivered": "82"},
+    }
+    seller, buyer = proposal.seller.name_en, proposal.buyer.name_en
+    page = client_as(make.StaffFactory()).get(of(proposal)).text
+    for told in (
+        f"{seller} asks 70 CNY/t ex works. {buyer} bids 90 CNY/t delivered; the freight to it is 4 CNY/t.",
+        "At the locked price of 78 CNY/t ex works the seller gains 8 CNY/t and the buyer 8 CNY/t.",
+        f"{seller} would do worse by 1.5 CNY/t with the next best, Rival Works.",
+        f"{buyer} could do as well with Rival Works.",
+        "The price ex works is 4% above the market index.",
+        "no built capacity is registered",
+    ):
+        assert told in page, told
+
+
+def test_doubts_are_told_and_their_absence_too(session: Session, client_as: As) -> None:
+    proposal = proposal_for_review()
+    capability = make.SiteCapabilityFactory(
+        site=proposal.sell_offer.site, product=proposal.grade.product, capacity_per_year=Decimal(1000)
+    )
+    make.ReservationFactory(proposal=proposal)
+    browser = client_as(make.StaffFactory())
+    assert "The checks found nothing against it" in browser.get(of(proposal)).text
+    capability.capacity_per_year = Decimal(1)
+    session.flush()
+    page = browser.get(of(proposal)).text
+    assert "promised more than is built" in page
+    assert "The checks found nothing against it" not in page
 
 
 def test_one_person_releases_what_is_small(session: Session, client_as: As) -> None:
@@ -219,3 +258,33 @@ def test_nobody_else_reviews(session: Session, client_as: As, factory: type) -> 
     assert browser.post("/console/review", data=RELEASE).status_code == 403
     assert db.session.scalar(sa.select(sa.func.count()).select_from(AccessLog)) == 0
     assert session.get_one(Offer, proposal.sell_offer_id).version == proposal.sell_offer.version
+
+
+def statements_of(browser: FlaskClient, path: str) -> int:
+    """How many statements the second look at a page sends."""
+    sent: list[str] = []
+
+    def note(_conn: object, _cursor: object, statement: str, *_more: object) -> None:
+        sent.append(statement)
+
+    assert browser.get(path).status_code == 200
+    db.session.expire_all()
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    assert browser.get(path).status_code == 200
+    sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    return len(sent)
+
+
+@pytest.mark.usefixtures("session")
+def test_pages_of_review_ask_no_more_for_many_than_for_few(client_as: As) -> None:
+    browser = client_as(make.StaffFactory())
+    one = proposal_for_review()
+
+    def tied() -> Proposal:
+        return proposal_for_review(run=one.run, bundle=one.bundle, sell_offer=make.OfferFactory(round=one.run.round))
+
+    tied()
+    few = [statements_of(browser, path) for path in ("/console/review", of(one))]
+    for _ in range(6):
+        tied()
+    assert [statements_of(browser, path) for path in ("/console/review", of(one))] == few

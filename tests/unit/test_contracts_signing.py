@@ -74,6 +74,19 @@ def test_each_signature_stands_in_its_box() -> None:
     assert set(shown) == set(Side)
 
 
+def test_a_signature_shows_who_signed_when_and_by_which_certificate() -> None:
+    page = PdfReader(io.BytesIO(signed_twice())).pages[-1]
+    assert page.annotations is not None
+    fields = [one.get_object() for one in page.annotations]
+    shown = {str(field["/T"]): page.extract_xform_text(field["/AP"]["/N"].get_object()) for field in fields}
+    for one in verified(signed_twice()).signatures:
+        told, hour = shown[one.side], {"seller": 16, "buyer": 19}[one.side]
+        assert one.signer in told
+        assert f"2026-11-21 {hour}:30:00 北京时间" in told
+        assert one.certificate[:32] in told
+        assert one.certificate[32:] in told
+
+
 def test_a_certificate_of_another_authority_is_not_trusted() -> None:
     stranger = demo_authority(now=NOW)
     document = verify_signed(signed_twice(), roots=(stranger.root,), now=LATER)

@@ -1,6 +1,7 @@
-// Asks once more before a form is sent that cannot be undone.
-for (const form of document.querySelectorAll("form[data-confirm]")) {
+// Asks once more before what cannot be undone is sent: by the whole form, or by one of its buttons.
+for (const form of document.querySelectorAll("form")) {
   form.addEventListener("submit", (event) => {
-    if (!window.confirm(form.dataset.confirm)) event.preventDefault();
+    const question = event.submitter?.dataset.confirm ?? form.dataset.confirm;
+    if (question && !window.confirm(question)) event.preventDefault();
   });
 }
