@@ -7,6 +7,7 @@ The names of the fields are the places that the checks of an offer name: "period
 from __future__ import annotations
 
 import datetime as dt
+import enum
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -26,6 +27,14 @@ from market.periods import Horizon
 Read = TypeVar("Read")
 INPUT_ROWS = 6
 FIRM_ROWS = 5
+
+
+class PriceBy(enum.StrEnum):
+    """How the form names the price. What was typed for another way stays in its field and is not read."""
+
+    FLAT = "flat"
+    PERIOD = "period"
+    FORMULA = "formula"
 
 
 class OfferForm:
@@ -54,9 +63,10 @@ class OfferForm:
             for name, value in said.items()
             if not isinstance(value, list | dict) and name != "formula"
         }
+        values["price_by"] = PriceBy.PERIOD if terms.prices else PriceBy.FLAT
         if terms.formula is not None:
             values |= {f"formula/{name}": value or "" for name, value in said["formula"].items()}
-            values["price"] = ""
+            values |= {"price": "", "price_by": PriceBy.FORMULA}
         values["all_or_none"] = "1" if terms.all_or_none else ""
         values["valid_until"] = "" if terms.valid_until is None else _last_day(terms.valid_until)
         if terms.max_share is not None:
@@ -129,6 +139,7 @@ class OfferForm:
 
     def _read_periods(self) -> None:
         """The window runs from the first to the last quantity; a gap inside it is a quantity of 0."""
+        way = self.values.get("price_by", PriceBy.FLAT)
         quantities: dict[str, Decimal] = {}
         prices: dict[str, Decimal] = {}
         filled = [at for at, label in enumerate(self.horizon.labels()) if self.values.get(f"periods/{label}/quantity")]
@@ -136,7 +147,7 @@ class OfferForm:
         for label in labels:
             amount = self._get(f"periods/{label}/quantity", number)
             quantities[label] = Decimal(0) if amount is None else amount
-            if (own := self._get(f"periods/{label}/price", number)) is not None:
+            if way == PriceBy.PERIOD and (own := self._get(f"periods/{label}/price", number)) is not None:
                 prices[label] = own
         if not labels:
             self._say("quantity", "", "some_quantity", {})
@@ -145,10 +156,9 @@ class OfferForm:
         self.statement["periods"] = [
             {"period": label, "quantity": quantities[label], "price": prices.get(label)} for label in labels
         ]
-        if rule := self._formula():
-            self.statement["formula"] = rule
-            if self.values.get("price", "").strip():
-                self._say("price", self.values["price"], "price_or_formula", {})
+        if way == PriceBy.FORMULA:
+            if rule := self._formula():
+                self.statement["formula"] = rule
             return
         flat = self._get("price", number, required=not prices or len(prices) < len(labels))
         if flat is None and prices:
@@ -158,7 +168,7 @@ class OfferForm:
 
     def _formula(self) -> IndexFormula | None:
         """A price by formula, if an index is chosen."""
-        if not (index := self.values.get("formula/index", "").strip()):
+        if not (index := self._get("formula/index", text, required=True)):
             return None
         factor = self._get("formula/factor", number)
         return IndexFormula(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import orm
 
@@ -85,6 +85,20 @@ def new() -> ResponseReturnValue:
 def product_fields() -> ResponseReturnValue:
     """The part of the form that depends on round, kind and product, for a change of one of them."""
     return _form(dict(request.args.items()), template="_offer_fields.html")
+
+
+@blueprint.post("/offers/check")
+@requires(Permission.OFFER_POST)
+def check() -> ResponseReturnValue:
+    """What is wrong with the form as it is being typed, by field, and how the market would read it."""
+    return _checked(None)
+
+
+@blueprint.post("/offers/<uuid:offer_id>/check")
+@requires(Permission.OFFER_POST)
+def check_amendment(offer_id: uuid.UUID) -> ResponseReturnValue:
+    """The same for an amendment."""
+    return _checked(offers.find_offer(session(), principal=principal(), offer_id=offer_id))
 
 
 @blueprint.post("/offers")
@@ -206,6 +220,16 @@ def _filled(offer: Offer | None) -> tuple[OfferForm | None, Preview | None]:
     )
     filled.tell(list(read.faults))
     return filled, read
+
+
+def _checked(offer: Offer | None) -> ResponseReturnValue:
+    filled, read = _filled(offer)
+    if filled is None:
+        return jsonify(errors={}, preview="")
+    shown = ""
+    if read is not None and not filled.errors:
+        shown = render_template("_offer_preview.html", read=read, kind=filled.statement["kind"])
+    return jsonify(errors=filled.errors, preview=shown)
 
 
 def _subject(asked: dict[str, str]) -> tuple[Round | None, OfferKind | None, Product | None]:
