@@ -83,8 +83,8 @@ class OfferForm:
             values |= {f"{field}/{at}": numbers.get(firm, "") for at, firm in enumerate(sorted(firms))}
         return cls(values, horizon=horizon, product=product)
 
-    def read(self, *, kind: OfferKind, firms: Mapping[str, uuid.UUID]) -> bool:
-        """Read all fields into the statement; True if each could be read. `firms` has firms by their number."""
+    def read(self, *, kind: OfferKind, firms: Mapping[str, uuid.UUID]) -> None:
+        """Read all fields into the statement, as far as they can be read. `firms` has firms by their number."""
         self.statement = Statement(kind=kind)
         self._read_object()
         self._read_periods()
@@ -99,7 +99,12 @@ class OfferForm:
             self.statement["barred_origins"] = self._countries("barred_origins")
         else:
             self.statement["origin"] = self.values.get("origin", "").strip().upper() or None
-        return not self.errors
+
+    @property
+    def may_be_checked(self) -> bool:
+        """Whether enough could be read for the market's own checks, which then tell more faults at once."""
+        amounts = (line["quantity"] for line in self.statement.get("periods", ()))
+        return any(amounts) and "site_id" in self.statement
 
     def tell(self, faults: list[OfferFault]) -> None:
         """Put the faults of the checks beside their fields."""
@@ -149,13 +154,14 @@ class OfferForm:
             quantities[label] = Decimal(0) if amount is None else amount
             if way == PriceBy.PERIOD and (own := self._get(f"periods/{label}/price", number)) is not None:
                 prices[label] = own
-        if not labels:
+        if labels:
+            self.statement["first_period"], self.statement["last_period"] = labels[0], labels[-1]
+            self.statement["periods"] = [
+                {"period": label, "quantity": quantities[label], "price": prices.get(label)} for label in labels
+            ]
+        else:
             self._say("quantity", "", "some_quantity", {})
-            return
-        self.statement["first_period"], self.statement["last_period"] = labels[0], labels[-1]
-        self.statement["periods"] = [
-            {"period": label, "quantity": quantities[label], "price": prices.get(label)} for label in labels
-        ]
+        self.statement["price"] = Decimal(1)  # until one can be read; then it stands beside a fault and is not posted
         if way == PriceBy.FORMULA:
             if rule := self._formula():
                 self.statement["formula"] = rule

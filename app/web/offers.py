@@ -208,7 +208,8 @@ def _filled(offer: Offer | None) -> tuple[OfferForm | None, Preview | None]:
     filled.values |= asked if offer else {}
     firm_id = offers.own_firm(principal())
     admitted = admission(session(), firm_id=firm_id, market_round=market_round, now=clock())
-    if not filled.read(kind=kind, firms=admitted.firms):
+    filled.read(kind=kind, firms=admitted.firms)
+    if not filled.may_be_checked:
         return filled, None
     read = preview(
         session(),

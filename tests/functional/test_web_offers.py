@@ -109,9 +109,11 @@ def test_a_preview_posts_nothing(browser: FlaskClient, place: MarketPlace) -> No
 
 
 def test_the_form_is_checked_while_it_is_written(browser: FlaskClient, client_as: As, place: MarketPlace) -> None:
-    wrong = browser.post("/offers/check", data=form_of(place, price="cheap", **{"periods/2027-Q2/quantity": "many"}))
+    mistyped = {"price": "cheap", "periods/2027-Q2/quantity": "many", "min_term": "9"}
+    wrong = browser.post("/offers/check", data=form_of(place, **mistyped))
     assert wrong.status_code == 200
     assert wrong.json["errors"] == {
+        "min_term": "Found 9; expected at most the 4 periods of the offer",  # the market's own check, at the same time
         "periods/2027-Q2/quantity": "Found many; expected a number such as 1200.5",
         "price": "Found cheap; expected a number such as 1200.5",
     }

@@ -46,7 +46,8 @@ function show(form, touched, { errors, preview }) {
   }
   const open = [];
   const wrong = [];
-  for (const [name, text] of Object.entries(errors)) {
+  const place = (name) => [...form.elements].indexOf(field(form, name)); // of the whole grid: before all
+  for (const [name, text] of Object.entries(errors).sort(([a], [b]) => place(a) - place(b))) {
     if (seen(name)) tell(form, name, text, wrong);
     else open.push(labelOf(form, name));
   }
@@ -68,8 +69,9 @@ function field(form, name) {
 }
 
 function labelOf(form, name) {
-  const at = field(form, name) ?? form.querySelector("[data-cells] input");
-  return at?.labels?.[0]?.textContent.trim() || at?.getAttribute("aria-label") || "";
+  const at = field(form, name);
+  if (!at) return form.querySelector("[data-cells] th[scope=row]")?.textContent ?? "";
+  return at.labels?.[0]?.textContent.trim() || at.getAttribute("aria-label") || "";
 }
 
 function tell(form, name, text, wrong) {
