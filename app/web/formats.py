@@ -144,10 +144,11 @@ def period(label: str) -> str:
 
 
 def period_short(label: str) -> str:
-    """A period for the head of a narrow column: "27 Q1", "27年1月"."""
+    """A period for the head of a narrow column: "27 Q1", "27年1季"."""
     found = Period.parse(label)
     if found.kind == "quarter":
-        return f"{found.first_day.year % 100} Q{(found.first_day.month + 2) // 3}"
+        year, quarter = found.first_day.year % 100, (found.first_day.month + 2) // 3
+        return in_words(f"{year}年{quarter}季", f"{year} Q{quarter}")
     return period(label)
 
 

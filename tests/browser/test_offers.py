@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -204,7 +205,7 @@ def test_a_workbook_with_bad_rows_comes_back_and_is_mended(
     ]
 
 
-def write(path: Path, table: list[list[object]]) -> None:
+def write(path: Path, table: Sequence[Sequence[object]]) -> None:
     with xlsxwriter.Workbook(str(path)) as book:
         sheet = book.add_worksheet(SHEET)
         for at, cells in enumerate(table):

@@ -16,6 +16,7 @@ from app.models import Offer, OfferKind, OfferState, Reason, User
 from tests import factories as make
 
 from .market_place import MarketPlace, market_place
+from .night_market import body
 from .web_market import at_noon, form_of, only_offer
 
 __all__ = ["at_noon"]
@@ -112,22 +113,22 @@ def test_the_form_is_checked_while_it_is_written(browser: FlaskClient, client_as
     mistyped = {"price": "cheap", "periods/2027-Q2/quantity": "many", "min_term": "9"}
     wrong = browser.post("/offers/check", data=form_of(place, **mistyped))
     assert wrong.status_code == 200
-    assert wrong.json["errors"] == {
+    assert body(wrong)["errors"] == {
         "min_term": "Found 9; expected at most the 4 periods of the offer",  # the market's own check, at the same time
         "periods/2027-Q2/quantity": "Found many; expected a number such as 1200.5",
         "price": "Found cheap; expected a number such as 1200.5",
     }
-    assert wrong.json["preview"] == ""
+    assert body(wrong)["preview"] == ""
     good = browser.post("/offers/check", data=form_of(place, **{"periods/2027-Q2/price": "72"}))
-    assert good.json["errors"] == {}
-    assert "You sell up to 400 t of" in good.json["preview"]
-    assert "at 70 to 72 CNY/t or more" in good.json["preview"]
-    assert "CNY 28,200" in good.json["preview"]
+    assert body(good)["errors"] == {}
+    assert "You sell up to 400 t of" in body(good)["preview"]
+    assert "at 70 to 72 CNY/t or more" in body(good)["preview"]
+    assert "CNY 28,200" in body(good)["preview"]
     assert browser.post("/offers/check", data={"kind": "capacity"}).json == {"errors": {}, "preview": ""}
     assert db.session.query(Offer).count() == 0
     browser.post("/offers", data=form_of(place, reference="A-1"))
     again = browser.post(f"/offers/{only_offer().id}/check", data=form_of(place, reference="A-1", price="71"))
-    assert again.json["errors"] == {}  # its own reference is no double
+    assert body(again)["errors"] == {}  # its own reference is no double
     stranger = client_as(make.UserFactory())
     assert stranger.post(f"/offers/{only_offer().id}/check", data=form_of(place)).status_code == 404
 
