@@ -1,0 +1,33 @@
+"""Places of a contract's terms, and what is wrong there, in the words of the page."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from app.web.formats import in_words
+from app.web.texts import _
+from contracts.places import MEMBERS, place_name
+from market.errors import Fault
+
+
+def named_place(pointer: str) -> str:
+    """A place of the terms by its name."""
+    name = place_name(pointer)
+    return in_words(name.zh, name.en)
+
+
+def member_name(name: str) -> str:
+    """A member of the terms by its name; as the JSON calls it where it has none."""
+    found = MEMBERS.get(name)
+    return in_words(found.zh, found.en) if found else name
+
+
+def fault_text(fault: Fault) -> str:
+    """What was found and what was expected."""
+    found = in_words(fault.found_zh or fault.found, fault.found)
+    expected = in_words(fault.expected_zh or fault.expected, fault.expected)
+    return _("Found %(found)s; expected %(expected)s.", found=found, expected=expected)
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals.update(named_place=named_place, member_name=member_name)
