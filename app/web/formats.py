@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
 from babel import numbers
 from flask import Flask
 from flask_babel import format_date, format_datetime, get_locale
+from jinja2 import pass_context
+from jinja2.runtime import Context
 
 from app.models import Language, Unit
 from app.web.texts import _
@@ -219,7 +221,18 @@ def total_of(terms: Mapping[str, Any]) -> Decimal:
     return sum((exact(line["quantity"]) for line in terms["periods"]), Decimal(0))
 
 
+def _of_this_page(function: Callable[..., str]) -> Callable[..., str]:
+    """The filter as one that needs the page: Jinja would work out `"CNY"|currency_name` once, when it compiles the
+    template, and tell every later reader in the language of the first."""
+
+    @pass_context
+    def filtered(_page: Context, *values: object, **named_values: object) -> str:
+        return function(*values, **named_values)
+
+    return filtered
+
+
 def init_app(app: Flask) -> None:
-    app.jinja_env.filters.update({function.__name__: function for function in FILTERS})
+    app.jinja_env.filters.update({function.__name__: _of_this_page(function) for function in FILTERS})
     app.jinja_env.globals.update(scaled=scaled, example_of=example_of, total_of=total_of, day_of=dt.date.fromisoformat)
     app.jinja_env.globals.update(window_of=window, period_count=period_count, in_words=in_words)

@@ -22,6 +22,7 @@ from app.permissions import Permission
 from app.web import negotiation_form
 from app.web.formats import exact, in_words, number, period, price, quantity, scaled, share
 from app.web.negotiation_form import CounterForm
+from app.web.terms_words import value_in_words
 from app.web.texts import _
 from contracts.counter import Difference, Measure
 from contracts.reasons import REASONS, ReasonGroup
@@ -90,7 +91,7 @@ def _told(one: Difference, value: Any, unit: str, lot: Any) -> str:
         Measure.SHARE: lambda: share(exact(value), 4),
         Measure.DAYS: lambda: _("%(days)s days", days=number(value)),
         Measure.YEARS: lambda: _("%(count)s years", count=number(value)),
-        Measure.TEXT: lambda: ways.get(str(value), str(value)),
+        Measure.TEXT: lambda: ways[value] if value in ("fixed", "formula") else value_in_words(value),
     }
     return tell[one.measure]()
 

@@ -13,14 +13,14 @@ from app.clock import clock
 from app.db import session
 from app.errors import Conflict, Refused
 from app.models import Offer, OfferKind, OfferRevision, OfferState, Product, Round, RunResult, SubjectKind
-from app.operations import offers, pages
+from app.operations import fixings, offers, pages
 from app.operations.forward_curve import forward_curves
 from app.operations.offer_checks import admission, warnings
 from app.operations.offer_preview import Preview, preview
 from app.operations.offer_terms import terms_of
 from app.operations.rounds import find_round, takes_offers
 from app.permissions import Permission
-from app.web.formats import currency_name, language, number
+from app.web.formats import currency_name, language, named, number
 from app.web.offer_form import FIRM_ROWS, INPUT_ROWS, OfferForm
 from app.web.paging import page_of
 from app.web.texts import _
@@ -64,6 +64,7 @@ def show(offer_id: uuid.UUID) -> ResponseReturnValue:
         "offer.html",
         offer=offer,
         terms=terms_of(session(), offer),
+        products=pages.products_by_code(session()),
         results=sorted(results, key=lambda result: result.run.created_at, reverse=True),
         revisions=session().scalars(revisions).all(),
         events=_events(offer),
@@ -282,7 +283,10 @@ def _curves(market_round: Round | None) -> list[tuple[str, str]]:
     if market_round is None:
         return []
     found = forward_curves(session(), market_round=market_round, now=clock())
-    return [(index, f"{index} · {number(next(iter(curve.values())), 2)}") for index, curve in found.items()]
+    names = {one.code: named(one) for one in fixings.indices(session())}
+    return [
+        (code, f"{names[code]} ({code}) · {number(next(iter(curve.values())), 2)}") for code, curve in found.items()
+    ]
 
 
 def _suggest_inputs(filled: OfferForm, product: Product) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from flask import Flask
 
 from app.web.formats import in_words
 from app.web.texts import _
+from contracts.document_price import QUOTATIONS
 from contracts.places import MEMBERS, place_name
 from market.errors import Fault
 
@@ -22,6 +25,17 @@ def member_name(name: str) -> str:
     return in_words(found.zh, found.en) if found else name
 
 
+def value_in_words(value: object) -> str:
+    """A value of the terms' JSON without its brackets: members by name, what does not apply left out."""
+    if isinstance(value, Mapping):
+        told = ((member_name(name), one) for name, one in value.items() if one is not None)
+        return ", ".join(f"{name} {value_in_words(one)}" for name, one in told)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "; ".join(map(value_in_words, value))
+    quotation = {str(code): text for code, text in QUOTATIONS.items()}.get(str(value))
+    return in_words(quotation.zh, quotation.en) if quotation else str(value)
+
+
 def fault_text(fault: Fault) -> str:
     """What was found and what was expected."""
     found = in_words(fault.found_zh or fault.found, fault.found)
@@ -30,4 +44,4 @@ def fault_text(fault: Fault) -> str:
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(named_place=named_place, member_name=member_name)
+    app.jinja_env.globals.update(named_place=named_place, value_in_words=value_in_words)

@@ -157,7 +157,7 @@ def test_the_form_offers_the_curve_and_keeps_the_formula(
 ) -> None:
     browser: FlaskClient = client_as(place.trader)
     asked = f"kind=capacity&round_id={place.round.id}&product={place.product.code}"
-    assert "LC · 60,000" in browser.get(f"/offers/new/product?{asked}").text
+    assert "(LC) · 60,000" in browser.get(f"/offers/new/product?{asked}").text
     form = {
         "kind": "capacity",
         "round_id": str(place.round.id),

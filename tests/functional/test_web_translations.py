@@ -109,7 +109,7 @@ CODES: dict[str, Iterable[str]] = {
     "invoice_kind": models.InvoiceKind,
     "invoice_line": models.LineName,
     "fixing": models.FixingKind,
-    "subject": {*models.SubjectKind, "what_if", "curves", "supply_graph"},  # of steps, and of looks
+    "subject": {*models.SubjectKind, "what_if", "curves", "supply_graph", "proposal_thread"},  # of steps, and of looks
     "waits_for": Who,
     "waiting": What,
     "job": JobState,

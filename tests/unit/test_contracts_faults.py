@@ -17,7 +17,7 @@ from contracts.terms import Terms, canonical_json, terms_from_json
 from contracts.wording import Text, fault
 from market.errors import BadInput, Fault
 
-from .test_contracts_terms import leaves, terms
+from .test_contracts_terms import FORMULA, leaves, terms
 
 HAN = re.compile(r"[一-鿿]")
 WRONG: tuple[Any, ...] = (
@@ -76,7 +76,7 @@ def test_every_fault_of_the_terms_speaks_both_languages() -> None:
         ({"schedule": ()}, "no line; expected at least one period", "没有一行；至少一个期间"),
         ({"clauses": ()}, "no clause 'law'; expected all of law", "没有条款 'law'；全部：law"),
         (
-            {"price": dataclasses.replace(terms().price, ceiling=Decimal(5))},
+            {"price": dataclasses.replace(FORMULA, ceiling=Decimal(5))},
             "5; expected at least the floor 60000",
             "5；不低于下限 60000",
         ),
