@@ -85,6 +85,10 @@ MEMBERS: Mapping[str, Text] = MappingProxyType(
     }
 )
 
+VALUES: Mapping[str, Text] = MappingProxyType(
+    {"higher": Text("越高越好", "higher is better"), "lower": Text("越低越好", "lower is better")}
+)
+
 
 def place_name(pointer: str) -> Text:
     """The name of a place by its JSON pointer: "/schedule/2/lots" is "Schedule 3: lots".

@@ -9,7 +9,7 @@ from flask import Flask
 from app.web.formats import in_words
 from app.web.texts import _
 from contracts.document_price import QUOTATIONS
-from contracts.places import MEMBERS, place_name
+from contracts.places import MEMBERS, VALUES, place_name
 from market.errors import Fault
 
 
@@ -32,8 +32,9 @@ def value_in_words(value: object) -> str:
         return ", ".join(f"{name} {value_in_words(one)}" for name, one in told)
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "; ".join(map(value_in_words, value))
-    quotation = {str(code): text for code, text in QUOTATIONS.items()}.get(str(value))
-    return in_words(quotation.zh, quotation.en) if quotation else str(value)
+    known = {**VALUES} | {str(code): text for code, text in QUOTATIONS.items()}
+    named = known.get(str(value))
+    return in_words(named.zh, named.en) if named else str(value)
 
 
 def fault_text(fault: Fault) -> str:
