@@ -452,7 +452,10 @@ def test_amending_by_api(client_as: As, contract: Contract) -> None:
     url = f"/api/v1/contracts/{contract.id}"
     draft = {"reason_code": "price_reopener", "in_force_from": "2027-04-01", "new_values": {"/price/amount": "75"}}
     wrong = seller.post(f"{url}/amendments", json=draft | {"new_values": {"/price/sum": "75"}})
-    assert (wrong.status_code, body(wrong)["errors"][0]["place"]) == (422, "/price/sum")
+    (fault,) = body(wrong)["errors"]
+    assert (wrong.status_code, fault["place"]) == (422, "/price/sum")
+    assert fault["detail"] == "no such place; expected a place in the terms as they stand"
+    assert fault["detail_zh"] == "没有这个位置；应为现行条款中的位置"
     made = seller.post(f"{url}/amendments", json=draft, headers={"Idempotency-Key": "one"})
     assert made.status_code == 201, made.text
     again = seller.post(f"{url}/amendments", json=draft, headers={"Idempotency-Key": "one"})
