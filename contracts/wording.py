@@ -34,6 +34,11 @@ def fault(place: str, found: str | Text, expected: Text) -> Fault:
     )
 
 
+def as_said(words: str) -> Text:
+    """Words that are in the reader's language already, or need none."""
+    return Text(words, words)
+
+
 def one_of(names: Iterable[str]) -> Text:
     """Some names to choose from."""
     listed = list(names)

@@ -67,7 +67,7 @@ def upload() -> ResponseReturnValue:
         return _page({"file": "; ".join(told[:10])}, {}), 422
     with session().begin_nested() as savepoint:
         results = fixings.record_each(session(), principal=principal(), rows=rows, now=clock())
-        faults = [f"{one.row}: {text}" for one in results for told in one.faults.values() for text in told]
+        faults = [f"{one.row}: {in_words(one.told.zh, one.told.en)}" for one in results if one.told]
         if faults:
             savepoint.rollback()
     if faults:

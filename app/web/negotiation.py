@@ -15,7 +15,6 @@ from app.db import session
 from app.errors import Conflict
 from app.models.negotiation import LONGEST_MESSAGE
 from app.operations import counters, messages, pages, proposal_versions, proposals, review
-from app.operations.counters import NotNow
 from app.operations.offer_cells import text
 from app.operations.proposals import PartyProposal
 from app.permissions import Permission
@@ -252,7 +251,7 @@ def _typed_message(name: str) -> str | None:
 
 
 def _why(conflict: Conflict) -> str:
-    return in_words(conflict.told.zh, conflict.told.en) if isinstance(conflict, NotNow) else str(conflict)
+    return in_words(conflict.text.zh, conflict.text.en)
 
 
 def _back(proposal_id: uuid.UUID, place: str | None = None) -> ResponseReturnValue:

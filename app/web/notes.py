@@ -1,4 +1,4 @@
-"""Notes and reasons that the platform writes of itself, in words. What people wrote stays as they wrote it."""
+"""Notes that the platform writes of itself, in words. What people wrote stays as they wrote it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from app.web.texts import _
 _INVOICE = re.compile(r"(?P<number>\d+): (?P<kind>[a-z_]+) (?P<period>\d{4}(-(Q[1-4]|\d\d))?) (?P<gross>-?[\d.]+)")
 _SPLIT = re.compile(r"(?P<lots>\d+) of no\. (?P<number>\d+)")
 _RUN = re.compile(r"(?P<superseded>superseded by )?run (?P<id>[0-9a-f-]{36})")
-_REVIEW = re.compile(r"review of proposal (?P<id>[0-9a-f-]{36})")
 
 
 def note_in_words(note: str) -> str:
@@ -41,15 +40,10 @@ def _run(match: re.Match[str]) -> str:
     return _("superseded by run %(run)s", run=run) if match["superseded"] else _("run %(run)s", run=run)
 
 
-def _review(match: re.Match[str]) -> str:
-    return _("review of proposal %(proposal)s", proposal=match["id"][:8])
-
-
 _WAYS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (_INVOICE, _invoice),
     (_SPLIT, _split),
     (_RUN, _run),
-    (_REVIEW, _review),
 )
 
 

@@ -24,6 +24,7 @@ from app.web.formats import currency_name, language, named, number
 from app.web.offer_form import FIRM_ROWS, INPUT_ROWS, OfferForm
 from app.web.paging import page_of
 from app.web.texts import _
+from contracts.wording import as_said
 
 blueprint = Blueprint("offers", __name__)
 FILTERS = {"state": OfferState, "kind": OfferKind}
@@ -149,7 +150,8 @@ def amend(offer_id: uuid.UUID) -> ResponseReturnValue:
     """Write the amendment, or show how the market will read it."""
     offer = offers.find_offer(session(), principal=principal(), offer_id=offer_id, lock=True)
     if request.form.get("version") != str(offer.version):
-        raise Conflict(_("Somebody changed this offer while you were writing. Open it again and amend it anew."))
+        told = _("Somebody changed this offer while you were writing. Open it again and amend it anew.")
+        raise Conflict(as_said(told))
     filled, read = _filled(offer)
     if filled is None or read is None or filled.errors or request.form.get("action", "preview") == "preview":
         page = _form(_fixed(offer), filled=filled, read=read, offer=offer)
@@ -170,7 +172,7 @@ def open_draft(offer_id: uuid.UUID) -> ResponseReturnValue:
         with session().begin_nested():
             offers.open_offer(session(), principal=principal(), offer_id=offer_id, now=clock())
     except Refused as refusal:
-        flash(_("The draft cannot be posted as it stands: %(why)s", why=str(refusal)), "danger")
+        flash(_("The draft cannot be posted as it stands: %(why)s", why=refusal.text.in_language(language())), "danger")
         return redirect(url_for("offers.amendment", offer_id=offer_id), 303)
     flash(_("The offer is posted."), "success")
     return redirect(url_for("offers.show", offer_id=offer_id), 303)
@@ -299,10 +301,10 @@ def _suggest_inputs(filled: OfferForm, product: Product) -> None:
 def _refused(refusal: Refused | Conflict, filled: OfferForm, offer: Offer | None = None) -> ResponseReturnValue:
     """The form again, with what the operation has found beside its field."""
     if isinstance(refusal, Conflict):
-        flash(_("This is not possible now: %(why)s", why=str(refusal)), "danger")
+        flash(_("This is not possible now: %(why)s", why=refusal.text.in_language(language())), "danger")
         return _form(filled.values, filled=filled, offer=offer), 409
     for one in (refusal, *refusal.further):
-        filled.errors.setdefault(one.field or "quantity", str(one))
+        filled.errors.setdefault(one.field or "quantity", one.text.in_language(language()))
     return _form(filled.values, filled=filled, offer=offer), 422
 
 
