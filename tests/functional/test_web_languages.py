@@ -34,7 +34,7 @@ DATA = re.compile(
     r"|.*@example\.org|(· )?Person \d+|Good day, .*"
     r"|(index|grade|product|attribute|kind)_\d+( · .*)?|[a-z]+_carbonate( · .*)?|yichun|battery|technical"
     r"|assay(_percent)?|ppm|min|Plant 1|W-1|COA-1|Laboratory|DAP · Plant 1|https?://.*|test"
-    r"|[0-9a-f]{64}|.*flask --app wsgi verify-contract.*",
+    r"|review of proposal [0-9a-f-]{36}|[0-9a-f]{64}|.*flask --app wsgi verify-contract.*",
 )
 # Reference data and the log of sign-ins show both names and the codes beside each other.
 BOTH_NAMES = ("/console/reference/", "/console/firms", "/audit/sign-ins", "/api/", "/static/")
