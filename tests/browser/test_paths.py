@@ -126,6 +126,8 @@ def run_and_release(desk: Desk, town: Town) -> None:
     expect(page.locator("[data-phase]")).to_have_text("Waiting")
     settle()
     assert night.clear_run(db.session.scalars(sa.select(Run.id)).one(), clock=clock) is RunState.DONE
+    expect(page.locator("[data-progress]")).to_have_count(0, timeout=20_000)  # the open page learns that it is done
+    page.wait_for_load_state()
     settle()
     proposal = db.session.scalars(sa.select(Proposal)).one()
     page = desk.open("/console/review")
