@@ -9,11 +9,11 @@ from market.errors import MarketError
 
 
 class Told(MarketError):
-    """A refusal that people read; `text` says it in both languages, where whoever refuses gave both."""
+    """A refusal that people read; `text` says it in both languages."""
 
-    def __init__(self, message: str | Text) -> None:
-        self.text = Text(message, message) if isinstance(message, str) else message
-        super().__init__(self.text.en)
+    def __init__(self, message: Text) -> None:
+        self.text = message
+        super().__init__(message.en)
 
 
 class NotFound(MarketError):
@@ -27,7 +27,7 @@ class Forbidden(Told):
 class Conflict(Told):
     """The record is not in a state that admits this; `open_moves` names the moves that are possible now."""
 
-    def __init__(self, message: str | Text, *, open_moves: Sequence[str] = ()) -> None:
+    def __init__(self, message: Text, *, open_moves: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.open_moves = tuple(open_moves)
 
@@ -38,7 +38,7 @@ class Refused(Told):
     `further` holds what else was found wrong with the same input.
     """
 
-    def __init__(self, message: str | Text, *, field: str | None = None, further: Sequence[Refused] = ()) -> None:
+    def __init__(self, message: Text, *, field: str | None = None, further: Sequence[Refused] = ()) -> None:
         super().__init__(message)
         self.field = field
         self.further = tuple(further)

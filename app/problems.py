@@ -143,6 +143,7 @@ def _domain_error(error: Exception) -> ResponseReturnValue:
         members["errors"] = [
             {
                 "detail": f"{fault.found}; expected {fault.expected}",
+                **({"detail_zh": f"{fault.found_zh}；应为{fault.expected_zh}"} if fault.expected_zh else {}),
                 "place": fault.place,
                 **({"row": fault.row} if fault.row is not None else {}),
                 **({"column": fault.column} if fault.column is not None else {}),

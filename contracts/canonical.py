@@ -20,11 +20,16 @@ from enum import StrEnum
 from market.errors import BadInput, Fault, InvalidValue
 from market.periods import Period
 
+from .wording import Text, fault, one_of
+
 LARGEST_INTEGER = 2**53 - 1
 """Beyond it a JSON number is not exact in every reader (RFC 7493)."""
 
 _DECIMAL = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d{1,18})?\Z", re.ASCII)
 _INVALID: typing.Final = object()
+
+NOTHING = Text("没有", "nothing")
+DECIMAL_AS_TEXT = Text("写成字符串的小数", "a decimal written as a string")
 
 Plain = None | bool | int | str | list["Plain"] | dict[str, "Plain"]
 
@@ -60,7 +65,7 @@ def to_plain(value: object, pointer: str = "") -> Plain:
         return value
     if isinstance(value, Decimal):
         if not value.is_finite():
-            raise _bad(pointer, str(value), "a finite decimal")
+            raise _bad(pointer, str(value), Text("有限小数", "a finite decimal"))
         return decimal_text(value)
     if isinstance(value, str | Period):
         return str(value)
@@ -106,11 +111,12 @@ def read_json(text: str | bytes) -> Plain:
         if len(members) != len(pairs):
             names = [name for name, _ in pairs]
             twice = sorted({name for name in names if names.count(name) > 1})
-            raise _bad("", f"member {twice[0]!r} twice in one object", "every member once")
+            found = Text(f"同一对象中成员 {twice[0]!r} 出现两次", f"member {twice[0]!r} twice in one object")
+            raise _bad("", found, Text("每个成员一次", "every member once"))
         return members
 
     def no_fraction(number: str) -> Plain:
-        raise _bad("", f"the number {number}", "a decimal written as a string")
+        raise _bad("", Text(f"数字 {number}", f"the number {number}"), DECIMAL_AS_TEXT)
 
     try:
         return typing.cast(
@@ -118,7 +124,8 @@ def read_json(text: str | bytes) -> Plain:
             json.loads(text, object_pairs_hook=once, parse_float=no_fraction, parse_constant=no_fraction),
         )
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _bad("", f"no JSON ({error})", "one JSON object in UTF-8") from None
+        found = Text(f"不是 JSON（{error}）", f"no JSON ({error})")
+        raise _bad("", found, Text("一个 UTF-8 的 JSON 对象", "one JSON object in UTF-8")) from None
 
 
 def from_plain(kind: typing.Any, plain: Plain, pointer: str = "") -> typing.Any:
@@ -133,12 +140,12 @@ def from_plain(kind: typing.Any, plain: Plain, pointer: str = "") -> typing.Any:
     return value
 
 
-def _bad(pointer: str, found: str, expected: str) -> BadInput:
+def _bad(pointer: str, found: str | Text, expected: Text) -> BadInput:
     return BadInput([_fault(pointer, found, expected)])
 
 
-def _fault(pointer: str, found: str, expected: str) -> Fault:
-    return Fault(place=pointer or "/", row=None, column=None, found=found, expected=expected)
+def _fault(pointer: str, found: str | Text, expected: Text) -> Fault:
+    return fault(pointer or "/", found, expected)
 
 
 def _read(kind: typing.Any, plain: Plain, pointer: str, faults: list[Fault]) -> typing.Any:
@@ -147,7 +154,7 @@ def _read(kind: typing.Any, plain: Plain, pointer: str, faults: list[Fault]) -> 
         return _read_union(typing.get_args(kind), plain, pointer, faults)
     if origin is tuple:
         if not isinstance(plain, list):
-            faults.append(_fault(pointer, _shown(plain), "a list"))
+            faults.append(_fault(pointer, _shown(plain), Text("一个列表", "a list")))
             return _INVALID
         member = typing.get_args(kind)[0]
         return tuple(_read(member, one, f"{pointer}/{at}", faults) for at, one in enumerate(plain))
@@ -165,7 +172,7 @@ def _read_union(kinds: tuple[typing.Any, ...], plain: Plain, pointer: str, fault
     by_kind = {kind.kind: kind for kind in classes}
     told = plain.get("kind") if isinstance(plain, dict) else None
     if not isinstance(plain, dict) or not isinstance(told, str) or told not in by_kind:
-        faults.append(_fault(f"{pointer}/kind", _shown(told), "one of " + ", ".join(by_kind)))
+        faults.append(_fault(f"{pointer}/kind", _shown(told), one_of(by_kind)))
         return _INVALID
     return _read_object(by_kind[told], plain, pointer, faults)
 
@@ -178,18 +185,18 @@ def _hints(kind: type) -> dict[str, typing.Any]:
 
 def _read_object(kind: type, plain: Plain, pointer: str, faults: list[Fault]) -> typing.Any:
     if not isinstance(plain, dict):
-        faults.append(_fault(pointer, _shown(plain), "an object"))
+        faults.append(_fault(pointer, _shown(plain), Text("一个对象", "an object")))
         return _INVALID
     hints = _hints(kind)
     tag: str | None = getattr(kind, "kind", None)
     known = set(hints) if tag is None else {*hints, "kind"}
     before = len(faults)
     if tag is not None and plain.get("kind") != tag:
-        faults.append(_fault(f"{pointer}/kind", _shown(plain.get("kind")), repr(tag)))
-    one_of = "one of " + ", ".join(sorted(known))
-    faults += [_fault(f"{pointer}/{name}", "an unknown member", one_of) for name in sorted(plain.keys() - known)]
-    there = "the member (null where it does not apply)"
-    faults += [_fault(f"{pointer}/{name}", "nothing", there) for name in sorted(hints.keys() - plain.keys())]
+        faults.append(_fault(f"{pointer}/kind", _shown(plain.get("kind")), Text(repr(tag), repr(tag))))
+    unknown, members = Text("未知成员", "an unknown member"), one_of(sorted(known))
+    faults += [_fault(f"{pointer}/{name}", unknown, members) for name in sorted(plain.keys() - known)]
+    there = Text("该成员（不适用时为 null）", "the member (null where it does not apply)")
+    faults += [_fault(f"{pointer}/{name}", NOTHING, there) for name in sorted(hints.keys() - plain.keys())]
     values = {
         name: _read(hint, plain[name], f"{pointer}/{name}", faults) for name, hint in hints.items() if name in plain
     }
@@ -197,49 +204,82 @@ def _read_object(kind: type, plain: Plain, pointer: str, faults: list[Fault]) ->
 
 
 def _read_leaf(kind: typing.Any, plain: Plain, pointer: str, faults: list[Fault]) -> typing.Any:
-    expected = "true or false"
+    expected = Text("true 或 false", "true or false")
     if kind is bool:
         if isinstance(plain, bool):
             return plain
     elif kind is int:
         if isinstance(plain, int) and not isinstance(plain, bool) and abs(plain) <= LARGEST_INTEGER:
             return plain
-        expected = "a whole number"
+        expected = Text("整数", "a whole number")
     elif isinstance(plain, str):
         try:
             return _from_text(kind, plain)
-        except (ValueError, InvalidValue) as error:
-            expected = str(error)
+        except _Unreadable as error:
+            expected = error.expected
     else:
-        expected = "a decimal written as a string" if kind is Decimal else "a string"
+        expected = DECIMAL_AS_TEXT if kind is Decimal else Text("字符串", "a string")
     faults.append(_fault(pointer, _shown(plain), expected))
     return _INVALID
 
 
+class _Unreadable(Exception):
+    """A text is not what its place expects."""
+
+    def __init__(self, expected: Text) -> None:
+        super().__init__(expected.en)
+        self.expected = expected
+
+
 def _from_text(kind: typing.Any, text: str) -> typing.Any:
-    """A string, name, decimal, day or period from its text; the error says what was expected."""
-    if kind is str:
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise InvalidValue("text that UTF-8 can write") from None
-        return text
-    if kind is Decimal:
-        if not _DECIMAL.match(text):
-            raise InvalidValue("a decimal such as 70000 or 0.25, at most 18 digits on either side of the point")
-        return Decimal(text)
-    if kind is dt.date:
-        try:
-            return dt.datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
-        except ValueError:
-            raise InvalidValue("a day such as 2027-03-31") from None
-    if kind is Period:
-        return Period.parse(text)
+    """A string, name, decimal, day or period from its text.
+
+    :raises _Unreadable: another text was expected.
+    """
+    if kind in _READERS:
+        return _READERS[kind](text)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         if text not in set(kind):
-            raise InvalidValue("one of " + ", ".join(kind))
+            raise _Unreadable(one_of(kind))
         return kind(text)
     raise TypeError(f"{kind} has no canonical form")
+
+
+def _string(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _Unreadable(Text("可用 UTF-8 表示的文字", "text that UTF-8 can write")) from None
+    return text
+
+
+def _decimal(text: str) -> Decimal:
+    if not _DECIMAL.match(text):
+        expected = "a decimal such as 70000 or 0.25, at most 18 digits on either side of the point"
+        raise _Unreadable(Text("小数，例如 70000 或 0.25，小数点两侧各至多 18 位", expected))
+    return Decimal(text)
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return dt.datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
+    except ValueError:
+        raise _Unreadable(Text("日期，例如 2027-03-31", "a day such as 2027-03-31")) from None
+
+
+def _period(text: str) -> Period:
+    try:
+        return Period.parse(text)
+    except InvalidValue as error:
+        raise _Unreadable(Text("期间，例如 2027、2027-Q1 或 2027-01", str(error))) from None
+
+
+_READERS: typing.Final[dict[typing.Any, typing.Callable[[str], typing.Any]]] = {
+    str: _string,
+    Decimal: _decimal,
+    dt.date: _day,
+    Period: _period,
+}
 
 
 def _shown(plain: Plain) -> str:

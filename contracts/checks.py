@@ -12,12 +12,18 @@ from market.errors import Fault, InvalidValue
 from .canonical import LARGEST_INTEGER, decimal_text
 from .clauses import Better, Clause, Party, QualityTerm, ScheduleLine, SpecificationLimit
 from .price_formula import EscalatedPrice, FixedPrice, Price, PriceFormula
-from .wording import Text
+from .wording import Text, fault
 
 if TYPE_CHECKING:
     from .terms import Terms
 
 REQUIRED_CLAUSES = ("law", "arbitration", "confidentiality", "liability")
+
+ABOVE_0_TO_1 = Text("大于 0，至多 1", "more than 0, at most 1")
+EVERY_ATTRIBUTE_ONCE = Text("每个指标一次", "every attribute once")
+NO_LIMIT = Text("没有限值", "no limit")
+SOME_LIMIT = Text("下限、上限或两者", "a minimum, a maximum or both")
+ALL_CLAUSES = Text("全部：" + "、".join(REQUIRED_CLAUSES), "all of " + ", ".join(REQUIRED_CLAUSES))
 
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 _FOREIGN = re.compile(r"(?!CN)[A-Z]{2}:\S.*\Z")
@@ -29,23 +35,27 @@ class Findings:
     def __init__(self) -> None:
         self.faults: list[Fault] = []
 
-    def need(self, holds: bool, pointer: str, found: object, expected: str) -> None:
-        """Note a fault at a place unless the condition holds."""
+    def need(self, holds: bool, pointer: str, found: object, expected: Text) -> None:
+        """Note a fault at a place unless the condition holds; `found` is a value, or words in both languages."""
         if not holds:
             shown = decimal_text(found) if isinstance(found, Decimal) and found.is_finite() else str(found)
-            self.faults.append(Fault(place=pointer, row=None, column=None, found=shown, expected=expected))
+            self.faults.append(fault(pointer, found if isinstance(found, Text) else shown, expected))
+
+    def once(self, holds: bool, pointer: str, name: str, expected: Text) -> None:
+        """Note a name that comes again."""
+        self.need(holds, pointer, Text(f"{name!r} 重复", f"{name!r} again"), expected)
 
     def share(self, value: Decimal, pointer: str) -> None:
-        self.need(0 <= value <= 1, pointer, value, "a share from 0 to 1")
+        self.need(0 <= value <= 1, pointer, value, Text("0 到 1 之间的比例", "a share from 0 to 1"))
 
     def positive(self, value: Decimal | int, pointer: str) -> None:
-        self.need(value > 0, pointer, value, "more than 0")
+        self.need(value > 0, pointer, value, Text("大于 0", "more than 0"))
 
     def not_negative(self, value: Decimal | int, pointer: str) -> None:
-        self.need(value >= 0, pointer, value, "0 or more")
+        self.need(value >= 0, pointer, value, Text("0 或更大", "0 or more"))
 
     def filled(self, value: str, pointer: str) -> None:
-        self.need(bool(value.strip()), pointer, repr(value), "some text")
+        self.need(bool(value.strip()), pointer, repr(value), Text("文字", "some text"))
 
     def told(self, value: Text, pointer: str) -> None:
         self.filled(value.zh, f"{pointer}/zh")
@@ -87,12 +97,16 @@ def _parties(found: Findings, terms: Terms) -> None:
             if _FOREIGN.match(code):
                 continue
             try:
-                found.need(credit_code.validate(code) == code, pointer, repr(code), "the code in capitals")
+                found.need(
+                    credit_code.validate(code) == code, pointer, repr(code), Text("大写的代码", "the code in capitals")
+                )
             except InvalidValue as error:
-                found.need(False, pointer, str(error), "a unified social credit code")
+                told = Text(repr(code), str(error))
+                found.need(False, pointer, told, Text("统一社会信用代码", "a unified social credit code"))
         found.told(party.name, f"/{side}/name")
     seller, buyer = terms.seller.credit_code, terms.buyer.credit_code
-    found.need(seller != buyer, "/buyer/credit_code", f"the seller's own code {buyer}", "another firm")
+    own = Text(f"卖方自己的代码 {buyer}", f"the seller's own code {buyer}")
+    found.need(seller != buyer, "/buyer/credit_code", own, Text("另一家企业", "another firm"))
 
 
 def _specification(found: Findings, limits: tuple[SpecificationLimit, ...]) -> None:
@@ -100,45 +114,41 @@ def _specification(found: Findings, limits: tuple[SpecificationLimit, ...]) -> N
     for at, limit in enumerate(limits):
         pointer = f"/specification/{at}"
         found.filled(limit.attribute, f"{pointer}/attribute")
-        found.need(
-            limit.attribute not in seen,
-            f"{pointer}/attribute",
-            f"{limit.attribute!r} again",
-            "every attribute once",
-        )
+        found.once(limit.attribute not in seen, f"{pointer}/attribute", limit.attribute, EVERY_ATTRIBUTE_ONCE)
         seen.add(limit.attribute)
         low, high = limit.minimum, limit.maximum
-        found.need(low is not None or high is not None, pointer, "no limit", "a minimum, a maximum or both")
+        found.need(low is not None or high is not None, pointer, NO_LIMIT, SOME_LIMIT)
         if low is not None and high is not None:
-            found.need(low <= high, f"{pointer}/maximum", high, f"at least the minimum {decimal_text(low)}")
+            told = decimal_text(low)
+            found.need(
+                low <= high, f"{pointer}/maximum", high, Text(f"不低于下限 {told}", f"at least the minimum {told}")
+            )
 
 
 def _schedule(found: Findings, schedule: tuple[ScheduleLine, ...]) -> None:
-    found.need(bool(schedule), "/schedule", "no line", "at least one period")
+    found.need(bool(schedule), "/schedule", Text("没有一行", "no line"), Text("至少一个期间", "at least one period"))
     for at, line in enumerate(schedule):
         pointer = f"/schedule/{at}"
         if at:
             following = schedule[at - 1].period + 1
-            found.need(line.period == following, f"{pointer}/period", line.period, f"{following}, the next period")
-        found.need(0 <= line.lots <= LARGEST_INTEGER, f"{pointer}/lots", line.lots, "a number of lots, 0 or more")
-        found.need(
-            0 <= line.minimum <= line.lots, f"{pointer}/minimum", line.minimum, f"from 0 to the period's {line.lots}"
-        )
-        found.need(
-            line.lots <= line.maximum <= LARGEST_INTEGER,
-            f"{pointer}/maximum",
-            line.maximum,
-            f"at least the period's {line.lots}",
-        )
+            expected = Text(f"下一期间 {following}", f"{following}, the next period")
+            found.need(line.period == following, f"{pointer}/period", line.period, expected)
+        number = Text("批数，0 或更大", "a number of lots, 0 or more")
+        found.need(0 <= line.lots <= LARGEST_INTEGER, f"{pointer}/lots", line.lots, number)
+        within = Text(f"0 至该期间的 {line.lots}", f"from 0 to the period's {line.lots}")
+        found.need(0 <= line.minimum <= line.lots, f"{pointer}/minimum", line.minimum, within)
+        least = Text(f"不少于该期间的 {line.lots}", f"at least the period's {line.lots}")
+        found.need(line.lots <= line.maximum <= LARGEST_INTEGER, f"{pointer}/maximum", line.maximum, least)
     if schedule:
         total = sum(line.lots for line in schedule)
-        found.need(total > 0, "/schedule", "0 lots in all", "at least one lot")
+        found.need(total > 0, "/schedule", Text("共 0 批", "0 lots in all"), Text("至少一批", "at least one lot"))
 
 
 def _window(found: Findings, terms: Terms) -> None:
     if terms.schedule:
         end = terms.schedule[-1].period.last_day
-        found.need(terms.long_stop >= end, "/long_stop", terms.long_stop, f"{end} or later, the last period's end")
+        expected = Text(f"{end} 或更晚，即末期的最后一天", f"{end} or later, the last period's end")
+        found.need(terms.long_stop >= end, "/long_stop", terms.long_stop, expected)
     if terms.renewal is not None:
         found.positive(terms.renewal.periods, "/renewal/periods")
         found.not_negative(terms.renewal.notice_days, "/renewal/notice_days")
@@ -151,7 +161,8 @@ def price_faults(found: Findings, price: Price) -> None:
             found.positive(price.amount, "/price/amount")
         case EscalatedPrice():
             found.positive(price.amount, "/price/amount")
-            found.need(abs(price.rate) < 1, "/price/rate", price.rate, "more than -1 and less than 1")
+            expected = Text("大于 -1 且小于 1", "more than -1 and less than 1")
+            found.need(abs(price.rate) < 1, "/price/rate", price.rate, expected)
             found.positive(price.every_months, "/price/every_months")
         case PriceFormula():
             _formula(found, price)
@@ -159,17 +170,21 @@ def price_faults(found: Findings, price: Price) -> None:
 
 def _formula(found: Findings, price: PriceFormula) -> None:
     found.not_negative(price.base, "/price/base")
-    found.need(bool(price.indices), "/price/indices", "no index", "at least one index")
+    found.need(
+        bool(price.indices), "/price/indices", Text("没有指数", "no index"), Text("至少一个指数", "at least one index")
+    )
     names = [share.index for share in price.indices]
     for at, share in enumerate(price.indices):
         pointer = f"/price/indices/{at}"
         found.filled(share.index, f"{pointer}/index")
-        found.need(names.index(share.index) == at, f"{pointer}/index", f"{share.index!r} again", "every index once")
-        found.need(0 < share.weight <= 1, f"{pointer}/weight", share.weight, "more than 0, at most 1")
+        once = Text("每个指数一次", "every index once")
+        found.once(names.index(share.index) == at, f"{pointer}/index", share.index, once)
+        found.need(0 < share.weight <= 1, f"{pointer}/weight", share.weight, ABOVE_0_TO_1)
         found.positive(share.coefficient, f"{pointer}/coefficient")
         found.share(share.quoted_tax, f"{pointer}/quoted_tax")
     total = sum((share.weight for share in price.indices), Decimal(0))
-    found.need(total <= 1, "/price/indices", f"weights of {decimal_text(total)} in all", "at most 1 in all")
+    weights = Text(f"权重合计 {decimal_text(total)}", f"weights of {decimal_text(total)} in all")
+    found.need(total <= 1, "/price/indices", weights, Text("合计至多 1", "at most 1 in all"))
     if total < 1:
         found.positive(price.base, "/price/base")
     if price.floor is not None:
@@ -177,16 +192,15 @@ def _formula(found: Findings, price: PriceFormula) -> None:
     if price.ceiling is not None:
         found.positive(price.ceiling, "/price/ceiling")
     if price.floor is not None and price.ceiling is not None:
-        at_least = f"at least the floor {decimal_text(price.floor)}"
+        floor = decimal_text(price.floor)
+        at_least = Text(f"不低于下限 {floor}", f"at least the floor {floor}")
         found.need(price.floor <= price.ceiling, "/price/ceiling", price.ceiling, at_least)
     found.not_negative(price.failure.carry_days, "/price/failure/carry_days")
     found.positive(price.failure.substitute_factor, "/price/failure/substitute_factor")
-    found.need(
-        price.failure.substitute not in names,
-        "/price/failure/substitute",
-        f"{price.failure.substitute!r}, an index of the formula itself",
-        "another index, or none",
-    )
+    other = price.failure.substitute
+    own = Text(f"{other!r}，公式本身的指数", f"{other!r}, an index of the formula itself")
+    another = Text("另一指数，或没有", "another index, or none")
+    found.need(other not in names, "/price/failure/substitute", own, another)
 
 
 def _delivery(found: Findings, terms: Terms) -> None:
@@ -196,32 +210,33 @@ def _delivery(found: Findings, terms: Terms) -> None:
         terms.delivery.basis != "EXW" or terms.delivery.freight == 0,
         "/delivery/freight",
         terms.delivery.freight,
-        "0 with delivery EXW, where the buyer carries",
+        Text("EXW 交货由买方运输，应为 0", "0 with delivery EXW, where the buyer carries"),
     )
 
 
 def _payment(found: Findings, terms: Terms) -> None:
     payment = terms.payment
-    found.need(
-        bool(_CURRENCY.match(payment.currency)), "/payment/currency", repr(payment.currency), "three letters, as CNY"
-    )
+    letters = Text("三个字母，例如 CNY", "three letters, as CNY")
+    found.need(bool(_CURRENCY.match(payment.currency)), "/payment/currency", repr(payment.currency), letters)
     found.share(payment.vat, "/payment/vat")
     found.share(payment.provisional_share, "/payment/provisional_share")
     found.not_negative(payment.due_days, "/payment/due_days")
     found.share(payment.interest, "/payment/interest")
-    found.need(payment.year_days in {360, 365}, "/payment/year_days", payment.year_days, "360 or 365")
+    found.need(
+        payment.year_days in {360, 365}, "/payment/year_days", payment.year_days, Text("360 或 365", "360 or 365")
+    )
 
 
 def _commitments(found: Findings, terms: Terms) -> None:
     take, supply, late = terms.take_or_pay, terms.supply_or_pay, terms.late_damages
     if take is not None:
-        found.need(0 < take.share <= 1, "/take_or_pay/share", take.share, "more than 0, at most 1")
+        found.need(0 < take.share <= 1, "/take_or_pay/share", take.share, ABOVE_0_TO_1)
         found.share(take.payment_share, "/take_or_pay/payment_share")
         found.not_negative(take.make_up_years, "/take_or_pay/make_up_years")
         found.share(take.carry_forward_share, "/take_or_pay/carry_forward_share")
         found.not_negative(take.carry_forward_years, "/take_or_pay/carry_forward_years")
     if supply is not None:
-        found.need(0 < supply.share <= 1, "/supply_or_pay/share", supply.share, "more than 0, at most 1")
+        found.need(0 < supply.share <= 1, "/supply_or_pay/share", supply.share, ABOVE_0_TO_1)
         found.share(supply.payment_share, "/supply_or_pay/payment_share")
     if late is not None:
         found.not_negative(late.grace_days, "/late_damages/grace_days")
@@ -234,8 +249,8 @@ def _quality(found: Findings, quality: tuple[QualityTerm, ...]) -> None:
     for at, term in enumerate(quality):
         pointer = f"/quality/{at}"
         found.filled(term.attribute, f"{pointer}/attribute")
-        again = f"{term.attribute!r} again"
-        found.need(names.index(term.attribute) == at, f"{pointer}/attribute", again, "every attribute once")
+        first = names.index(term.attribute) == at
+        found.once(first, f"{pointer}/attribute", term.attribute, EVERY_ATTRIBUTE_ONCE)
         found.positive(term.step, f"{pointer}/step")
         for name in ("bonus", "bonus_cap", "penalty", "penalty_cap", "splitting_limit"):
             found.not_negative(getattr(term, name), f"{pointer}/{name}")
@@ -243,7 +258,8 @@ def _quality(found: Findings, quality: tuple[QualityTerm, ...]) -> None:
             worse = term.rejection <= term.reference
             if term.better is Better.LOWER:
                 worse = term.rejection >= term.reference
-            expected = f"no better than the reference {decimal_text(term.reference)}"
+            told = decimal_text(term.reference)
+            expected = Text(f"不优于基准 {told}", f"no better than the reference {told}")
             found.need(worse, f"{pointer}/rejection", term.rejection, expected)
 
 
@@ -257,7 +273,10 @@ def _days(found: Findings, terms: Terms) -> None:
         calendar.nominate_days >= calendar.firm_days,
         "/nomination/nominate_days",
         calendar.nominate_days,
-        f"at least the {calendar.firm_days} days at which a nomination becomes firm",
+        Text(
+            f"不少于要求成为确定的 {calendar.firm_days} 天",
+            f"at least the {calendar.firm_days} days at which a nomination becomes firm",
+        ),
     )
     found.not_negative(terms.assaying.exchange_days, "/assaying/exchange_days")
     for name in ("notice_days", "longest_extension_days", "exit_days"):
@@ -279,10 +298,11 @@ def _texts(found: Findings, terms: Terms) -> None:
     for at, clause in enumerate(terms.clauses):
         _clause(found, clause, f"/clauses/{at}", again=names.index(clause.name) != at)
     for name in REQUIRED_CLAUSES:
-        found.need(name in names, "/clauses", f"no clause {name!r}", "all of " + ", ".join(REQUIRED_CLAUSES))
+        none = Text(f"没有条款 {name!r}", f"no clause {name!r}")
+        found.need(name in names, "/clauses", none, ALL_CLAUSES)
 
 
 def _clause(found: Findings, clause: Clause, pointer: str, *, again: bool) -> None:
-    found.need(not again, f"{pointer}/name", f"{clause.name!r} again", "every clause once")
+    found.once(not again, f"{pointer}/name", clause.name, Text("每个条款一次", "every clause once"))
     found.told(clause.title, f"{pointer}/title")
     found.told(clause.text, f"{pointer}/text")

@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from market.errors import BadInput, Fault
+from market.errors import BadInput
 from market.periods import Period
 
 from . import canonical
@@ -23,7 +23,7 @@ from .clauses import ScheduleLine
 from .defaults import standard_schedule
 from .price_formula import EscalatedPrice, FixedPrice, Price, PriceFormula
 from .terms import Terms, diff, validate
-from .wording import Text
+from .wording import Text, fault, one_of
 
 
 class Measure(StrEnum):
@@ -128,12 +128,7 @@ class CounterRefused(BadInput):
 
     def __init__(self, findings: list[Finding]) -> None:
         self.findings = tuple(findings)
-        super().__init__(
-            [
-                Fault(place=one.place, row=None, column=None, found=one.found, expected=one.expected.en)
-                for one in findings
-            ]
-        )
+        super().__init__([fault(one.place, one.found, one.expected) for one in findings])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,15 +181,10 @@ def _outside_window(base: Terms, changes: Changes) -> Iterator[Finding]:
 def _without_place(base: Terms, changes: Changes) -> Iterator[Finding]:
     for pointer in sorted(changes.numbers):
         if pointer not in POINTERS:
-            yield Finding(pointer, "a place that is not negotiable", _one_of(POINTERS))
+            yield Finding(pointer, "a place that is not negotiable", one_of(POINTERS))
         elif value_at(base, pointer) is None:
             absent = Text("合同含有该条款", "a clause that the terms have; these have none")
             yield Finding(pointer, decimal_text(changes.numbers[pointer]), absent)
-
-
-def _one_of(names: tuple[str, ...]) -> Text:
-    listed = ", ".join(names)
-    return Text(f"下列之一：{listed}", f"one of {listed}")
 
 
 def value_at(terms: Terms, pointer: str) -> Any:

@@ -18,6 +18,7 @@ class Fault:
     """One thing wrong in an input: where it is, what was found, what was expected.
 
     `place` names a file or sheet, `row` counts from 1 with the header as row 1, `column` is the header's name.
+    `found` and `expected` are English; the Chinese stands beside them where they are more than a value.
     """
 
     place: str
@@ -25,6 +26,8 @@ class Fault:
     column: str | None
     found: str
     expected: str
+    found_zh: str | None = None
+    expected_zh: str | None = None
 
     def __str__(self) -> str:
         where = self.place

@@ -16,6 +16,7 @@ from app.db import session
 from app.errors import Refused
 from app.models import ApiKey
 from app.permissions import KEY_SCOPES, Permission
+from contracts import wording
 
 blueprint = ApiBlueprint("api_keys", __name__, path="/api-keys", description="Keys of firms' own systems")
 
@@ -76,7 +77,12 @@ def make_key(terms: dict[str, Any]) -> dict[str, Any]:
     """Make a key; the answer is the only sight of it."""
     firm_id: uuid.UUID | None = terms.pop("firm_id") or principal().firm_id
     if firm_id is None:
-        raise Refused("no firm is named; expected the firm that the key acts for", field="firm_id")
+        raise Refused(
+            wording.Text(
+                "没有指明企业；应为密钥所代表的企业", "no firm is named; expected the firm that the key acts for"
+            ),
+            field="firm_id",
+        )
     key, secret = api_keys.issue(session(), principal=principal(), firm_id=firm_id, now=clock(), **terms)
     return {**{name: getattr(key, name) for name in ApiKeySchema().fields}, "key": secret}
 

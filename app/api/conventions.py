@@ -35,6 +35,7 @@ class FieldError(ma.Schema):
     row = ma.fields.Integer(metadata={"description": "Row in it; the header is row 1"})
     column = ma.fields.String(metadata={"description": "Name of the column"})
     detail = ma.fields.String(required=True)
+    detail_zh = ma.fields.String(metadata={"description": "The same in Chinese, where it is there"})
 
 
 class Problem(ma.Schema):

@@ -17,6 +17,7 @@ from app.auth.principal import Principal
 from app.errors import NotFound, Refused
 from app.models import ApiKey
 from app.permissions import KEY_SCOPES, Permission
+from contracts.wording import Text
 
 _FORM = re.compile(r"cd_(?P<public_id>[0-9a-f]{12})_(?P<secret>[A-Za-z0-9-]{43})\Z")
 _USED_EVERY = dt.timedelta(minutes=5)
@@ -41,13 +42,25 @@ def issue(
         raise NotFound("no such firm")
     wanted = frozenset(scopes)
     if not wanted:
-        raise Refused("the key has no scope; expected at least one", field="scopes")
+        raise Refused(
+            Text("密钥没有任何权限；应至少有一项", "the key has no scope; expected at least one"), field="scopes"
+        )
     if beyond := sorted(wanted - KEY_SCOPES):
         raise Refused(
-            f"a key may not have {', '.join(beyond)}; expected some of {', '.join(sorted(KEY_SCOPES))}", field="scopes"
+            Text(
+                f"密钥不能有 {', '.join(beyond)}；应为下列中的一些：{', '.join(sorted(KEY_SCOPES))}",
+                f"a key may not have {', '.join(beyond)}; expected some of {', '.join(sorted(KEY_SCOPES))}",
+            ),
+            field="scopes",
         )
     if expires_at is not None and expires_at <= now:
-        raise Refused(f"{expires_at.isoformat()} is past; expected a later time", field="expires_at")
+        raise Refused(
+            Text(
+                f"{expires_at.isoformat()} 已过；应为更晚的时间",
+                f"{expires_at.isoformat()} is past; expected a later time",
+            ),
+            field="expires_at",
+        )
     secret = secrets.token_urlsafe(32).replace("_", "-")
     key = ApiKey(
         public_id=secrets.token_hex(6),

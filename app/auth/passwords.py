@@ -9,6 +9,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from app.errors import Refused
+from contracts.wording import Text
 
 SHORTEST, LONGEST = 12, 128
 FEWEST_DIFFERENT_CHARACTERS = 6
@@ -51,12 +52,20 @@ def check_new_password(password: str, *, email: str) -> None:
     """
     if not SHORTEST <= len(password) <= LONGEST:
         raise Refused(
-            f"the password has {len(password)} characters; expected {SHORTEST} to {LONGEST}", field="password"
+            Text(
+                f"密码有 {len(password)} 个字符；应为 {SHORTEST} 至 {LONGEST} 个",
+                f"the password has {len(password)} characters; expected {SHORTEST} to {LONGEST}",
+            ),
+            field="password",
         )
     plain = password.lower()
     if len(set(plain)) < FEWEST_DIFFERENT_CHARACTERS:
         raise Refused(
-            f"the password has {len(set(plain))} different characters; expected {FEWEST_DIFFERENT_CHARACTERS} or more",
+            Text(
+                f"密码有 {len(set(plain))} 个不同字符；应至少 {FEWEST_DIFFERENT_CHARACTERS} 个",
+                f"the password has {len(set(plain))} different characters; "
+                f"expected {FEWEST_DIFFERENT_CHARACTERS} or more",
+            ),
             field="password",
         )
     name = email.lower().partition("@")[0]
@@ -65,4 +74,10 @@ def check_new_password(password: str, *, email: str) -> None:
     for part in (*own_names, *COMMON_PARTS):
         rest = rest.replace(part, "")
     if len(rest) < SHORTEST // 2:
-        raise Refused("the password is easy to guess; expected one without common parts or your name", field="password")
+        raise Refused(
+            Text(
+                "密码容易被猜到；不应含常见部分或您的姓名",
+                "the password is easy to guess; expected one without common parts or your name",
+            ),
+            field="password",
+        )

@@ -14,6 +14,7 @@ from app.models import Contract, Offer, OfferKind, OfferPeriod, Proposal, Reserv
 from app.operations.bulk import among
 from contracts.canonical import Change, Plain, from_plain, to_plain
 from contracts.terms import Terms, canonical_json, diff, validate
+from contracts.wording import Text, fault
 from market.errors import BadInput, Fault
 
 # Another firm, product or lot is another contract; number, version and rules are the exchange's.
@@ -28,6 +29,11 @@ KEPT = (
     "/grade",
     "/lot",
 )
+ONE_PLACE = Text("至少一个位置及其新值", "at least one place with its new value")
+SAME_VALUES = Text("与现行相同的值", "the values that stand already")
+NO_POINTER = Text("不是 JSON 指针", "no JSON pointer")
+NO_FLOAT = Text("整数，或写成字符串的小数", "a whole number, or a decimal written as a string")
+IDENTITY = Text("合同身份所在的原值", "what makes the contract this contract, as it stands")
 END = "-"  # after the last member of a list (RFC 6901)
 
 
@@ -39,7 +45,7 @@ def amended(base: Terms, changes: Mapping[str, Any], *, in_force_from: dt.date) 
     :raises BadInput: a place that is not there or is not for the parties to change, or terms that are not sound.
     """
     if not changes:
-        raise BadInput([_fault("/changes", "no change", "at least one place with its new value")])
+        raise BadInput([fault("/changes", Text("没有变更", "no change"), ONE_PLACE)])
     plain = to_plain(base)
     faults: list[Fault] = []
     for pointer, value in sorted(changes.items(), key=_by_place):
@@ -53,9 +59,9 @@ def amended(base: Terms, changes: Mapping[str, Any], *, in_force_from: dt.date) 
     validate(terms)
     if (kind := base.first_period.kind) != terms.first_period.kind:
         # Volume is held by the periods in which both offers were made.
-        raise BadInput([_fault("/schedule", f"lines by the {terms.first_period.kind}", f"lines by the {kind}")])
+        raise BadInput([fault("/schedule", _lines_by(terms.first_period.kind), _lines_by(kind))])
     if not (found := changes_between(base, terms)):
-        raise BadInput([_fault("/changes", "the values that stand already", "at least one new value")])
+        raise BadInput([fault("/changes", SAME_VALUES, Text("至少一个新值", "at least one new value"))])
     _keep_the_past(base, terms, in_force_from)
     _keep_identity(found)
     return terms
@@ -82,10 +88,10 @@ def beyond_the_offers(session: Session, *, contract: Contract, old: Terms, new: 
         if more[offered.period] > offered.quantity - offered.reserved
     }
     return [
-        _fault(
+        fault(
             f"/schedule/{places[period]}/lots",
-            f"{more[period]} lots more than before",
-            "no more than both sides' offers still have in the period",
+            Text(f"比以前多 {more[period]} 批", f"{more[period]} lots more than before"),
+            Text("不超过双方报价在该期间的余量", "no more than both sides' offers still have in the period"),
         )
         for period in sorted(short)
     ]
@@ -155,9 +161,9 @@ def _by_place(change: tuple[str, Any]) -> list[tuple[int, str]]:
 def _set(plain: Plain, pointer: str, value: Any) -> list[Fault]:
     """Put a value at a place; returns what is wrong with it."""
     if not pointer.startswith("/"):
-        return [_fault(pointer or "/", "no JSON pointer", "a place such as /price/amount")]
+        return [fault(pointer or "/", NO_POINTER, Text("位置，例如 /price/amount", "a place such as /price/amount"))]
     if _has_float(value):
-        return [_fault(pointer, repr(value), "a whole number, or a decimal written as a string")]
+        return [fault(pointer, repr(value), NO_FLOAT)]
     *path, last = (part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/"))
     place: Any = plain
     for part in path:
@@ -169,7 +175,13 @@ def _set(plain: Plain, pointer: str, value: Any) -> list[Fault]:
     elif isinstance(place, dict) and last in place:
         place[last] = value
     else:
-        return [_fault(pointer, "no such place", "a place in the terms as they stand")]
+        return [
+            fault(
+                pointer,
+                Text("没有这个位置", "no such place"),
+                Text("现行条款中的位置", "a place in the terms as they stand"),
+            )
+        ]
     return []
 
 
@@ -190,7 +202,7 @@ def _has_float(value: Any) -> bool:
 
 def _keep_identity(changes: list[Change]) -> None:
     faults = [
-        _fault(change.pointer, "a change", "what makes the contract this contract, as it stands")
+        fault(change.pointer, Text("变更", "a change"), IDENTITY)
         for change in changes
         if any(change.pointer == kept or change.pointer.startswith(f"{kept}/") for kept in KEPT)
     ]
@@ -201,7 +213,14 @@ def _keep_identity(changes: list[Change]) -> None:
 def _keep_the_past(base: Terms, terms: Terms, in_force_from: dt.date) -> None:
     """Periods that are over stay as they were, each in its place."""
     faults = [
-        _fault(f"/schedule/{at}", "another line", f"the line of {line.period}, which is over by {in_force_from}")
+        fault(
+            f"/schedule/{at}",
+            Text("另一行", "another line"),
+            Text(
+                f"{line.period} 的原行，该期间到 {in_force_from} 已结束",
+                f"the line of {line.period}, which is over by {in_force_from}",
+            ),
+        )
         for at, line in enumerate(base.schedule)
         if line.period.last_day < in_force_from and (at >= len(terms.schedule) or terms.schedule[at] != line)
     ]
@@ -209,5 +228,6 @@ def _keep_the_past(base: Terms, terms: Terms, in_force_from: dt.date) -> None:
         raise BadInput(faults)
 
 
-def _fault(place: str, found: str, expected: str) -> Fault:
-    return Fault(place=place, row=None, column=None, found=found, expected=expected)
+def _lines_by(kind: str) -> Text:
+    named = {"month": "按月", "quarter": "按季", "year": "按年"}.get(kind, kind)
+    return Text(f"{named}的各行", f"lines by the {kind}")

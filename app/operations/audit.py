@@ -12,6 +12,7 @@ from app.auth import Principal
 from app.errors import Forbidden
 from app.models import AccessLog
 from app.permissions import Permission
+from contracts.wording import Text
 
 
 def note_look(
@@ -30,7 +31,7 @@ def note_look(
     :raises Forbidden: the asker may not see what is sealed.
     """
     if not principal.may(Permission.SEALED_READ) or principal.user_id is None:
-        raise Forbidden("what is sealed is for staff in review")
+        raise Forbidden(Text("密封内容仅供审核人员查看", "what is sealed is for staff in review"))
     session.add(
         AccessLog(
             at=now,

@@ -12,6 +12,7 @@ from app.operations.returned_volume import excused_lots
 from contracts.schedule import cumulative_limits
 from contracts.state import Subject, end_states
 from contracts.terms import Terms
+from contracts.wording import Text, fault
 from market.errors import Fault
 from market.periods import Period
 
@@ -31,7 +32,9 @@ def below_what_is_called(session: Session, *, contract: Contract, old: Terms, ne
     gone = sorted({one.period for one in rows if Period.parse(one.period) not in lines})
     if gone:
         listed = ", ".join(gone)
-        return [_fault("/schedule", f"no line of {listed}", f"a line of {listed}, of which call-offs were made")]
+        none = Text(f"没有 {listed} 的行", f"no line of {listed}")
+        wanted = Text(f"{listed} 的行，该期间已有要求交货", f"a line of {listed}, of which call-offs were made")
+        return [fault("/schedule", none, wanted)]
     excused = excused_lots(session, contract_id=contract.id)
     called = quantities.called_lots(rows, lines)
     return _of_lines(new, called, excused, _limits(old, excused), _limits(new, excused))
@@ -62,16 +65,12 @@ def _of_lines(
         (most, most_so_far), (was, was_so_far) = after[period], before.get(period, (0, 0))
         if own > most and (most < was or period not in before):
             least = own + excused.get(str(period), 0)
-            faults.append(_fault(f"/schedule/{at}/maximum", f"{line.maximum}", f"at least {least}: {_told(own)}"))
+            expected = Text(f"至少 {least}：已要求 {own} 批", f"at least {least}: {own} lots are called")
+            faults.append(fault(f"/schedule/{at}/maximum", f"{line.maximum}", expected))
         if so_far > most_so_far and (most_so_far < was_so_far or period not in before):
-            found = f"at most {most_so_far} lots in all by the end of {period}"
-            faults.append(_fault(f"/schedule/{at}/lots", found, f"room for what is called: {_told(so_far)}"))
+            found = Text(
+                f"到 {period} 末合计至多 {most_so_far} 批", f"at most {most_so_far} lots in all by the end of {period}"
+            )
+            expected = Text(f"容得下已要求的 {so_far} 批", f"room for what is called: {so_far} lots are called")
+            faults.append(fault(f"/schedule/{at}/lots", found, expected))
     return faults
-
-
-def _told(lots: int) -> str:
-    return f"{lots} lots are called"
-
-
-def _fault(place: str, found: str, expected: str) -> Fault:
-    return Fault(place=place, row=None, column=None, found=found, expected=expected)

@@ -38,7 +38,7 @@ class NotNow(Conflict):
     """A conflict that is told in both languages."""
 
     def __init__(self, told: Text, *, open_moves: Sequence[str] = ()) -> None:
-        super().__init__(told.en, open_moves=open_moves)
+        super().__init__(told, open_moves=open_moves)
         self.told = told
 
 
@@ -272,7 +272,11 @@ def _end_of(proposal: Proposal, asked: dt.datetime | None, now: dt.datetime) -> 
     earliest = min(now + LEAST_TIME, latest)
     if not earliest <= asked <= latest:
         raise Refused(
-            f"{asked.isoformat()}; expected from {earliest.isoformat()} to {latest.isoformat()}", field="expires_at"
+            Text(
+                f"{asked.isoformat()}；应在 {earliest.isoformat()} 至 {latest.isoformat()} 之间",
+                f"{asked.isoformat()}; expected from {earliest.isoformat()} to {latest.isoformat()}",
+            ),
+            field="expires_at",
         )
     return asked
 

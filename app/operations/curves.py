@@ -38,6 +38,7 @@ from app.operations import audit
 from app.operations.hub_prices import visible_prices
 from app.operations.runs import get_run
 from app.permissions import Permission
+from contracts.wording import Text
 
 PRICE_STEP = Decimal("0.01")
 
@@ -85,7 +86,7 @@ def market_curves(
     """
     run = get_run(session, principal=principal, run_id=run_id)
     if not principal.may(Permission.SEALED_READ):
-        raise Forbidden("what was asked and bid is for staff in review")
+        raise Forbidden(Text("报价曲线仅供审核人员查看", "what was asked and bid is for staff in review"))
     known, labels = session.get(Product, product), run.round.horizon.labels()
     if known is None or period not in labels:
         raise NotFound(f"the run knows no {product} in {period}")

@@ -16,6 +16,7 @@ from app.errors import Forbidden
 from app.models import Offer, OfferKind, OfferRevision, Product, Reason, RunResult
 from app.operations.runs import get_run
 from app.permissions import Permission
+from contracts.wording import Text
 
 MATCHED = (Reason.MATCHED, Reason.PARTLY_MATCHED)
 
@@ -58,7 +59,9 @@ def fill_rates(session: Session, *, principal: Principal, run_id: uuid.UUID) -> 
     """
     run = get_run(session, principal=principal, run_id=run_id)
     if not principal.may(Permission.REVIEW_READ):
-        raise Forbidden("what was filled of which product is for the platform's staff")
+        raise Forbidden(
+            Text("各产品成交率仅供平台人员查看", "what was filled of which product is for the platform's staff")
+        )
     products = {one.code: one for one in session.scalars(sa.select(Product).order_by(Product.code))}
     found: dict[tuple[str, OfferKind], Fill] = {}
 

@@ -20,6 +20,7 @@ from app.auth import Principal
 from app.errors import Conflict, NotFound, Refused
 from app.models import Certificate, CertificateKind, Firm, FirmExclusion, FirmRole, Grade, Region, Site, SiteCapability
 from app.operations.reference_data import Outcome, put
+from contracts.wording import Text
 from market import credit_code
 from market.errors import InvalidValue
 
@@ -119,17 +120,30 @@ def _checked(session: Session, values: dict[str, Any], *, firm: Firm | None) -> 
         try:
             values["credit_code"] = credit_code.validate(values["credit_code"])
         except InvalidValue as error:
-            raise Refused(str(error), field="credit_code") from error
+            told = Text(f"{values['credit_code']} 不是统一社会信用代码", str(error))
+            raise Refused(told, field="credit_code") from error
     after = {
         name: values.get(name, getattr(firm, name, None))
         for name in ("credit_code", "country", "registration_number", "roles")
     }
     if after["credit_code"] is None and not after["registration_number"]:
-        raise Refused("neither a credit code nor a registration number is given; expected one", field="credit_code")
+        raise Refused(
+            Text(
+                "既没有信用代码也没有注册号；应有其一",
+                "neither a credit code nor a registration number is given; expected one",
+            ),
+            field="credit_code",
+        )
     if (after["country"] or "CN") == "CN" and after["credit_code"] is None:
-        raise Refused("no unified social credit code is given; expected one for a firm of China", field="credit_code")
+        raise Refused(
+            Text(
+                "没有统一社会信用代码；中国企业应填写",
+                "no unified social credit code is given; expected one for a firm of China",
+            ),
+            field="credit_code",
+        )
     if not after["roles"]:
-        raise Refused("no role is given; expected at least one", field="roles")
+        raise Refused(Text("没有角色；应至少一个", "no role is given; expected at least one"), field="roles")
     _refuse_known_number(session, after, firm)
     if values.get("parent_id") is not None:
         _check_parent(session, values["parent_id"], firm)
@@ -148,16 +162,27 @@ def _refuse_known_number(session: Session, after: dict[str, Any], firm: Firm | N
     if firm is not None:
         known = known.where(Firm.id != firm.id)
     if session.scalar(known.limit(1)) is not None:
-        raise Conflict("a firm with this credit code or registration number is registered")
+        raise Conflict(
+            Text("该信用代码或注册号的企业已登记", "a firm with this credit code or registration number is registered")
+        )
 
 
 def _check_parent(session: Session, parent_id: uuid.UUID, firm: Firm | None) -> None:
     parent = session.get(Firm, parent_id)
     if parent is None:
-        raise Refused(f"there is no firm {parent_id}; expected a registered one", field="parent_id")
+        raise Refused(
+            Text(f"没有企业 {parent_id}；应为已登记的企业", f"there is no firm {parent_id}; expected a registered one"),
+            field="parent_id",
+        )
     while parent is not None and firm is not None:
         if parent.id == firm.id:
-            raise Refused("the parent is the firm itself or one below it; expected one above", field="parent_id")
+            raise Refused(
+                Text(
+                    "上级是企业自身或其下级；应为上级企业",
+                    "the parent is the firm itself or one below it; expected one above",
+                ),
+                field="parent_id",
+            )
         parent = parent.parent
 
 
@@ -183,7 +208,13 @@ def put_site(
     """
     firm = find_firm(session, principal=principal, firm_id=firm_id)
     if session.get(Region, values["region_code"]) is None:
-        raise Refused(f"there is no region {values['region_code']!r}; expected a code of the list", field="region")
+        raise Refused(
+            Text(
+                f"没有地区 {values['region_code']!r}；应为列表中的代码",
+                f"there is no region {values['region_code']!r}; expected a code of the list",
+            ),
+            field="region",
+        )
     return put(session, Site, key={"firm_id": firm.id, "code": code}, values=values)
 
 
@@ -207,10 +238,17 @@ def put_capability(
     site = find_site(session, principal=principal, site_id=site_id)
     grades = session.scalars(sa.select(Grade.code).where(Grade.product_code == product_code)).all()
     if not grades:
-        raise Refused(f"there is no product {product_code!r} with grades", field="product")
+        raise Refused(
+            Text(f"没有带等级的产品 {product_code!r}", f"there is no product {product_code!r} with grades"),
+            field="product",
+        )
     if grade_code is not None and grade_code not in grades:
         raise Refused(
-            f"{product_code} has no grade {grade_code!r}; expected {', '.join(sorted(grades))}", field="grade"
+            Text(
+                f"{product_code} 没有等级 {grade_code!r}；应为 {', '.join(sorted(grades))}",
+                f"{product_code} has no grade {grade_code!r}; expected {', '.join(sorted(grades))}",
+            ),
+            field="grade",
         )
     return put(
         session,
@@ -245,13 +283,24 @@ def add_certificate(
     """
     firm = find_firm(session, principal=principal, firm_id=firm_id)
     if session.get(CertificateKind, kind_code) is None:
-        raise Refused(f"there is no kind of certificate {kind_code!r}; expected a code of the list", field="kind")
+        raise Refused(
+            Text(
+                f"没有证书种类 {kind_code!r}；应为列表中的代码",
+                f"there is no kind of certificate {kind_code!r}; expected a code of the list",
+            ),
+            field="kind",
+        )
     if site_id is not None and session.scalar(sa.select(Site.firm_id).where(Site.id == site_id)) != firm.id:
-        raise Refused(f"{site_id} is no site of this firm", field="site_id")
+        raise Refused(Text(f"{site_id} 不是该企业的工厂", f"{site_id} is no site of this firm"), field="site_id")
     _check_days(valid_from, valid_to)
     known = sa.select(Certificate.id).where(Certificate.kind_code == kind_code, Certificate.number == number)
     if session.scalar(known) is not None:
-        raise Conflict(f"a certificate {kind_code} with the number {number!r} is registered")
+        raise Conflict(
+            Text(
+                f"证书 {kind_code} 编号 {number!r} 已登记",
+                f"a certificate {kind_code} with the number {number!r} is registered",
+            )
+        )
     certificate = Certificate(
         firm_id=firm.id,
         site_id=site_id,
@@ -299,7 +348,10 @@ def exclude(
     """
     own, other = _own(principal), find_firm(session, principal=principal, firm_id=firm_id)
     if own == other.id:
-        raise Refused("a firm does not refuse itself; expected another firm", field="firm_id")
+        raise Refused(
+            Text("企业不能排除自己；应为另一家企业", "a firm does not refuse itself; expected another firm"),
+            field="firm_id",
+        )
     present = session.get(FirmExclusion, (own, other.id))
     if present is not None:
         return present, Outcome.UNCHANGED
@@ -321,10 +373,18 @@ def include(session: Session, *, principal: Principal, firm_id: uuid.UUID) -> Ou
 
 def _own(principal: Principal) -> uuid.UUID:
     if principal.firm_id is None:
-        raise Refused("only a firm has exclusions; expected someone of a firm")
+        raise Refused(
+            Text("只有企业才有排除名单；应为企业人员", "only a firm has exclusions; expected someone of a firm")
+        )
     return principal.firm_id
 
 
 def _check_days(valid_from: dt.date, valid_to: dt.date) -> None:
     if valid_to < valid_from:
-        raise Refused(f"{valid_to} is before the first day {valid_from}; expected that day or later", field="valid_to")
+        raise Refused(
+            Text(
+                f"{valid_to} 早于首日 {valid_from}；应为该日或更晚",
+                f"{valid_to} is before the first day {valid_from}; expected that day or later",
+            ),
+            field="valid_to",
+        )

@@ -106,9 +106,9 @@ def record_each(
         try:
             result.outcome = record(session, principal=principal, row=row, now=now)
         except Refused as refusal:
-            result.faults = {refusal.field or "": [str(refusal)]}
+            result.faults, result.told = {refusal.field or "": [str(refusal)]}, refusal.text
         except Forbidden as refusal:
-            result.faults = {"": [str(refusal)]}
+            result.faults, result.told = {"": [str(refusal)]}, refusal.text
         results.append(result)
     return results
 

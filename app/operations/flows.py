@@ -15,6 +15,7 @@ from app.models import Firm, Offer, OfferKind, Product, Proposal, RoundPeriod, R
 from app.operations.bulk import among
 from app.operations.runs import get_run
 from app.permissions import Permission
+from contracts.wording import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ def run_flows(session: Session, *, principal: Principal, run_id: uuid.UUID) -> l
     """
     get_run(session, principal=principal, run_id=run_id)
     if not principal.may(Permission.REVIEW_READ):
-        raise Forbidden("who contracts with whom is for the platform's staff")
+        raise Forbidden(Text("合同双方的流向仅供平台人员查看", "who contracts with whom is for the platform's staff"))
     first, last = aliased(RoundPeriod), aliased(RoundPeriod)
     periods = last.position - first.position + 1
     made_into = sa.case((Offer.kind == OfferKind.CONVERSION, Offer.product_code))

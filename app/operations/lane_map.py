@@ -14,6 +14,7 @@ from app.errors import Forbidden
 from app.models import Offer, Product, Proposal, Region, RoundPeriod, Site
 from app.operations.runs import get_run
 from app.permissions import Permission
+from contracts.wording import Text
 
 PRICE_STEP = Decimal("0.01")
 
@@ -41,7 +42,9 @@ def region_lanes(session: Session, *, principal: Principal, run_id: uuid.UUID, p
     """
     get_run(session, principal=principal, run_id=run_id)
     if not principal.may(Permission.REVIEW_READ):
-        raise Forbidden("what is shipped from where to where is for the platform's staff")
+        raise Forbidden(
+            Text("地区间的运输仅供平台人员查看", "what is shipped from where to where is for the platform's staff")
+        )
     first, last = aliased(RoundPeriod), aliased(RoundPeriod)
     sold, bought = aliased(Offer), aliased(Offer)
     loads, unloads = aliased(Site), aliased(Site)

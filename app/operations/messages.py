@@ -19,6 +19,7 @@ from app.errors import Conflict, NotFound
 from app.models import Proposal, ProposalMessage, ProposalRead, Side, SubjectKind
 from app.operations import audit, outbox, proposals, review
 from app.operations.bulk import among
+from contracts.wording import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,9 @@ def add(session: Session, *, proposal: Proposal, principal: Principal, body: str
     """
     side = Side(proposals.side_of(principal, proposal).value)
     if not _is_open(proposal):
-        raise Conflict(f"the proposal is {proposal.state}; its parties write no more")
+        raise Conflict(
+            Text("提案已结束，双方不能再写消息", f"the proposal is {proposal.state}; its parties write no more")
+        )
     last = _last(session, proposal)
     session.add(
         ProposalMessage(

@@ -16,6 +16,7 @@ from app.errors import NotFound, Refused
 from app.models import Mail, Notification, NotificationChoice, Outbox, User
 from app.operations.topics import Topic, topics_for
 from app.permissions import Permission
+from contracts.wording import Text
 
 MOST_COUNTED = 99
 
@@ -91,7 +92,12 @@ def choose(session: Session, *, principal: Principal, wanted: Mapping[str, tuple
     """
     own = {choice.topic.code for choice in choices(session, principal=principal)}
     if strange := sorted(wanted.keys() - own):
-        raise Refused(f"there is no topic {', '.join(strange)} for you; expected some of {', '.join(sorted(own))}")
+        raise Refused(
+            Text(
+                f"没有您可选的主题 {', '.join(strange)}；应为下列中的一些：{', '.join(sorted(own))}",
+                f"there is no topic {', '.join(strange)} for you; expected some of {', '.join(sorted(own))}",
+            )
+        )
     for topic, (in_app, mail) in wanted.items():
         row = insert(NotificationChoice).values(user_id=principal.user_id, topic=topic, in_app=in_app, mail=mail)
         session.execute(

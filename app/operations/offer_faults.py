@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.models import Language
+from contracts.wording import Text
 
 ZH, EN = Language.CHINESE, Language.ENGLISH
 
@@ -125,6 +126,10 @@ class OfferFault:
 
     def expected(self, language: Language) -> str:
         return expected(self.code, self.params, language)
+
+    @property
+    def text(self) -> Text:
+        return Text(f"填写为“{self.found}”；应为{self.expected(ZH)}", str(self))
 
     def __str__(self) -> str:
         return f"found {self.found}; expected {self.expected(EN)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -20,26 +20,37 @@ from app.operations.rounds import find_round
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One period as the market takes it: product units, and the offer's currency per unit."""
+
+    period: str
+    quantity: Decimal
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """The whole terms, their totals in product units and in the offer's currency, and every fault."""
+    """The whole terms, what they come to period by period, and every fault; no lines while there are faults."""
 
     terms: OfferTerms
     product: Product | None
     site: Site | None
     faults: Sequence[OfferFault]
+    lines: Sequence[Line]
 
     @property
     def total(self) -> Decimal:
-        return sum(self.terms.quantities.values(), Decimal(0))
+        return sum((line.quantity for line in self.lines), Decimal(0))
 
     @property
     def value(self) -> Decimal:
         """The sum of quantity and price over the periods."""
-        prices = self.terms.prices
-        return sum(
-            (amount * prices.get(label, self.terms.price) for label, amount in self.terms.quantities.items()),
-            Decimal(0),
-        )
+        return sum((line.quantity * line.price for line in self.lines), Decimal(0))
+
+    @property
+    def prices(self) -> list[Decimal]:
+        """The different prices, lowest first."""
+        return sorted({line.price for line in self.lines})
 
 
 def preview(
@@ -69,4 +80,14 @@ def preview(
         product=admitted.products.get(terms.product),
         site=admitted.sites.get(terms.site_id),
         faults=faults,
+        lines=() if faults else _lines(terms, admitted.curves),
     )
+
+
+def _lines(terms: OfferTerms, curves: Mapping[str, Mapping[str, Decimal]]) -> list[Line]:
+    def price_in(label: str) -> Decimal:
+        if terms.formula is not None:
+            return terms.formula.price_at(curves[terms.formula.index][label])
+        return terms.prices.get(label, terms.price)
+
+    return [Line(period=label, quantity=amount, price=price_in(label)) for label, amount in terms.quantities.items()]

@@ -36,6 +36,7 @@ from app.operations.offer_faults import OfferFault
 from app.operations.offer_terms import OfferTerms, Statement, document, plain, stated, terms_of, write_terms
 from app.operations.rounds import takes_offers, visible_rounds
 from app.permissions import Permission
+from contracts.wording import Text
 
 MOVES: dict[OfferState, tuple[str, ...]] = {
     OfferState.DRAFT: ("open", "amend", "withdraw"),
@@ -82,7 +83,7 @@ def look(
     :raises NotFound: there is no such offer, or it is a draft, which no one but its firm has business with.
     """
     if not principal.may(Permission.SEALED_READ) or principal.user_id is None:
-        raise Forbidden("sealed offers are for staff in review")
+        raise Forbidden(Text("密封报价仅供审核人员查看", "sealed offers are for staff in review"))
     found = session.scalar(sa.select(Offer).where(Offer.id == offer_id, Offer.state != OfferState.DRAFT))
     if found is None:
         raise NotFound("no such offer")
@@ -257,7 +258,7 @@ def withdraw(session: Session, *, principal: Principal, offer_id: uuid.UUID, now
 def expire(session: Session, *, principal: Principal, now: dt.datetime) -> int:
     """End the open offers whose validity is over; returns how many. For the platform itself."""
     if principal.kind != "system":
-        raise Forbidden("offers expire by the platform's own clock")
+        raise Forbidden(Text("报价由平台时钟到期", "offers expire by the platform's own clock"))
     due = session.scalars(
         sa.select(Offer)
         .where(Offer.state == OfferState.OPEN, Offer.valid_until <= now)
@@ -277,7 +278,7 @@ def own_firm(principal: Principal) -> uuid.UUID:
     :raises Forbidden: he acts for none.
     """
     if principal.firm_id is None:
-        raise Forbidden("only firms have offers")
+        raise Forbidden(Text("只有企业才有报价", "only firms have offers"))
     return principal.firm_id
 
 
@@ -291,12 +292,22 @@ def round_for_offers(
     """
     found = session.scalar(visible_rounds(principal).where(Round.id == round_id).with_for_update(read=True, of=Round))
     if found is None or found.state is RoundState.DRAFT:
-        raise Refused(f"found {round_id}; expected a round that is open to your firm", field="round_id")
+        raise Refused(
+            Text(
+                f"填写为 {round_id}；应为对贵企业开放的场次",
+                f"found {round_id}; expected a round that is open to your firm",
+            ),
+            field="round_id",
+        )
     is_over = found.state is not RoundState.OPEN or found.closes_at <= now
     if is_over or not (draft or takes_offers(found, now=now)):
+        begin, end = found.opens_at.isoformat(), found.closes_at.isoformat()
+        told = f"the round {found.code} takes offers from {begin} to {end} and is {found.state}"
         raise Conflict(
-            f"the round {found.code} takes offers from {found.opens_at.isoformat()} to {found.closes_at.isoformat()}"
-            f" and is {found.state}; expected one that takes offers now"
+            Text(
+                f"场次 {found.code} 自 {begin} 至 {end} 接受报价，现在不接受",
+                f"{told}; expected one that takes offers now",
+            )
         )
     return found
 
@@ -304,14 +315,15 @@ def round_for_offers(
 def refuse_faults(faults: list[OfferFault]) -> None:
     """:raises Refused: there is a fault; the first one, with all others behind it."""
     if faults:
-        first, *others = [Refused(str(fault), field=fault.field) for fault in faults]
-        raise Refused(str(first), field=first.field, further=others)
+        first, *others = [Refused(fault.text, field=fault.field) for fault in faults]
+        raise Refused(first.text, field=first.field, further=others)
 
 
 def _expect(offer: Offer, *states: OfferState) -> None:
     if offer.state not in states:
         raise Conflict(
-            f"the offer is {offer.state}; expected {' or '.join(states)}", open_moves=MOVES.get(offer.state, ())
+            Text("该报价的状态不允许此操作", f"the offer is {offer.state}; expected {' or '.join(states)}"),
+            open_moves=MOVES.get(offer.state, ()),
         )
 
 

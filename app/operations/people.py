@@ -14,6 +14,7 @@ from app.auth.passwords import hash_password
 from app.errors import Conflict, NotFound, Refused
 from app.models import Firm, Language, User, UserRole
 from app.permissions import FIRM_ROLES
+from contracts.wording import Text
 
 
 def visible_users(principal: Principal) -> sa.Select[User]:
@@ -56,9 +57,12 @@ def invite(
         firm_id = principal.firm_id
     _check_role(role, firm_id)
     if firm_id is not None and session.get(Firm, firm_id) is None:
-        raise Refused(f"there is no firm {firm_id}; expected a registered one", field="firm_id")
+        raise Refused(
+            Text(f"没有企业 {firm_id}；应为已登记的企业", f"there is no firm {firm_id}; expected a registered one"),
+            field="firm_id",
+        )
     if session.scalar(sa.select(User.id).where(sa.func.lower(User.email) == email.lower())) is not None:
-        raise Conflict("this address has an account")
+        raise Conflict(Text("该邮箱已有账号", "this address has an account"))
     password = secrets.token_urlsafe(15)
     user = User(
         email=email,
@@ -91,7 +95,12 @@ def change_user(
     """
     user = find_user(session, principal=principal, user_id=user_id, lock=True)
     if user.id == principal.user_id and (role not in {None, user.role} or active is False):
-        raise Refused("nobody changes his own role or ends his own account; expected another person")
+        raise Refused(
+            Text(
+                "不能更改自己的角色或停用自己的账号；应由他人操作",
+                "nobody changes his own role or ends his own account; expected another person",
+            )
+        )
     if role is not None and role is not user.role:
         _check_role(role, user.firm_id)
         user.role, user.session_token = role, uuid.uuid4()
@@ -118,6 +127,15 @@ def new_password(session: Session, *, principal: Principal, user_id: uuid.UUID) 
 
 def _check_role(role: UserRole, firm_id: uuid.UUID | None) -> None:
     if firm_id is not None and role not in FIRM_ROLES:
-        raise Refused(f"{role} is a role of the platform; expected firm_trader or firm_admin", field="role")
+        raise Refused(
+            Text(
+                "该角色属于平台；应为企业的角色",
+                f"{role} is a role of the platform; expected firm_trader or firm_admin",
+            ),
+            field="role",
+        )
     if firm_id is None and role in FIRM_ROLES:
-        raise Refused(f"{role} is a role of a firm; expected the firm to be named", field="firm_id")
+        raise Refused(
+            Text("该角色属于企业；应指明企业", f"{role} is a role of a firm; expected the firm to be named"),
+            field="firm_id",
+        )

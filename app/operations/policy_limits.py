@@ -123,7 +123,7 @@ def set_origin_rule(
         try:
             market_round.horizon.position(period)
         except InvalidValue as error:
-            raise Refused(str(error), field="period") from error
+            raise Refused(Text(f"期间 {period} 不在场次范围内", str(error)), field="period") from error
     lots, rest = divmod(limit, product.lot)
     if rest or limit < 0:
         raise Refused(

@@ -22,6 +22,7 @@ from app.operations import bundles, contracts, events, moves
 from app.operations.drafts import cents
 from app.permissions import Permission
 from contracts.state import Actor, Guard, Subject, moves_from
+from contracts.wording import Text
 from market.periods import Period
 
 KNOWN_TO_PARTIES = ("released", "accepted", "countered", "agreed", "declined", "expired", "cancelled")
@@ -193,7 +194,7 @@ def accept(
     if side is Actor.BUYER:
         mine, theirs = theirs, mine
     if mine is not None and proposal.state == "accepted":
-        raise Conflict("your side has accepted already", open_moves=open_moves(proposal, side))
+        raise Conflict(Text("贵方已接受", "your side has accepted already"), open_moves=open_moves(proposal, side))
     guards = {Guard.CURRENT_VERSION_HASH} if terms_hash == proposal.terms_hash else set()
     if theirs is None:
         moves.make(session, proposal, "accept", acting_as=side, principal=principal, guards=guards, now=now)
@@ -263,7 +264,7 @@ def lock(session: Session, principal: Principal, proposal_id: uuid.UUID) -> tupl
     :raises NotFound: the asker's firm knows of no such proposal.
     """
     if not may_decide(principal):
-        raise Forbidden("deciding on a proposal is for the traders of its parties")
+        raise Forbidden(Text("提案由其双方的交易员决定", "deciding on a proposal is for the traders of its parties"))
     proposal = find_row(session, principal, proposal_id)
     return proposal, bundles.lock(session, proposal.bundle_id)
 
@@ -271,7 +272,12 @@ def lock(session: Session, principal: Principal, proposal_id: uuid.UUID) -> tupl
 def still_running(proposal: Proposal, now: dt.datetime) -> None:
     """:raises Conflict: the proposal's time is over, though its timer has not come round yet."""
     if proposal.state not in bundles.ENDED and proposal.expires_at is not None and proposal.expires_at <= now:
-        raise Conflict(f"the proposal ran out at {proposal.expires_at.isoformat()}")
+        raise Conflict(
+            Text(
+                f"提案已于 {proposal.expires_at.isoformat()} 到期",
+                f"the proposal ran out at {proposal.expires_at.isoformat()}",
+            )
+        )
 
 
 def open_moves(proposal: Proposal, side: Actor) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from app.auth import Principal
 from app.db import Model
 from app.errors import NotFound
 from app.models import ReferenceChange
+from contracts.wording import Text
 
 RowT = TypeVar("RowT", bound=Model)
 Values = Mapping[str, Any]
@@ -45,11 +46,13 @@ class Counts:
 
 @dataclass(slots=True)
 class RowResult:
-    """What became of one row of a bulk: its number from 1, and the faults by field if it was rejected."""
+    """What became of one row of a bulk: its number from 1, and the faults by field if it was rejected; `told` is a
+    refusal in both languages."""
 
     row: int
     outcome: Outcome | None = None
     faults: dict[str, list[str]] = field(default_factory=dict)
+    told: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

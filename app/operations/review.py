@@ -23,6 +23,7 @@ from app.operations import bundles, moves, proposal_versions
 from app.operations.contract_terms import PARTS, affiliates_of, freeze_terms
 from app.permissions import Permission
 from contracts.state import Actor, Guard, Subject, moves_from
+from contracts.wording import Text
 from market.errors import MarketError
 
 UNDER_REVIEW = ("proposed", "under_review")
@@ -253,7 +254,9 @@ def open_moves(proposal: Proposal, principal: Principal) -> tuple[str, ...]:
 
 def _reviewer(principal: Principal) -> Actor:
     if not principal.may(Permission.REVIEW_DECIDE) or principal.user_id is None:
-        raise Forbidden("deciding on proposals is for the platform's reviewers, in person")
+        raise Forbidden(
+            Text("提案由平台审核人员亲自决定", "deciding on proposals is for the platform's reviewers, in person")
+        )
     return Actor.SENIOR_STAFF if principal.may(Permission.REVIEW_SECOND) else Actor.STAFF
 
 
@@ -264,7 +267,10 @@ def _lock(
     members = bundles.lock(session, proposal.bundle_id, *PARTS, selectinload(Proposal.decisions))
     if version is not None and proposal.version != version:
         raise Conflict(
-            f"the proposal has changed since version {version} was read; it is {proposal.state} now",
+            Text(
+                f"提案在第 {version} 版读取后已有变动",
+                f"the proposal has changed since version {version} was read; it is {proposal.state} now",
+            ),
             open_moves=open_moves(proposal, principal),
         )
     return proposal, members
@@ -284,7 +290,12 @@ def _step(members: Sequence[Proposal], principal: Principal, action: ReviewActio
         return ReviewStep.DECISION, {Guard.WHOLE_BUNDLE_MOVES, Guard.BELOW_FOUR_EYES_VALUE}
     said = {decision.user_id for decision in members[0].decisions if decision.action is action}
     if principal.user_id in said:
-        raise Conflict(f"you have spoken for this {action} already; another, senior person decides")
+        raise Conflict(
+            Text(
+                "您已就此表态；由另一位高级人员决定",
+                f"you have spoken for this {action} already; another, senior person decides",
+            )
+        )
     if not said:
         return ReviewStep.RECOMMENDATION, {Guard.WHOLE_BUNDLE_MOVES}
     return ReviewStep.DECISION, {Guard.WHOLE_BUNDLE_MOVES, Guard.RECOMMENDED_BY_ANOTHER_PERSON}
@@ -296,7 +307,12 @@ def _release(session: Session, members: Sequence[Proposal], now: dt.datetime) ->
     for member in members:
         if member.state == UNDER_REVIEW[1]:
             if member.expires_at is not None and member.expires_at <= now:
-                raise Conflict(f"the time to review the proposal ran out at {member.expires_at.isoformat()}")
+                raise Conflict(
+                    Text(
+                        f"提案的审核期限已于 {member.expires_at.isoformat()} 届满",
+                        f"the time to review the proposal ran out at {member.expires_at.isoformat()}",
+                    )
+                )
             freeze_terms(member, affiliates=affiliates)
             proposal_versions.put_on_offer(session, member, now=now)
             member.expires_at = now + dt.timedelta(days=member.run.round.proposal_days)

@@ -24,7 +24,6 @@ from app.models import (
     RoundInvitation,
     RoundKind,
     RoundState,
-    RoundWindow,
     Run,
     RunState,
     SubjectKind,
@@ -32,10 +31,11 @@ from app.models import (
 )
 from app.operations.events import record
 from app.operations.reference_data import Outcome
+from app.operations.round_rules import check_hours, ladder, position_of, stored_rates
 from app.permissions import Permission
 from contracts.wording import Text
 from market.errors import InvalidValue
-from market.periods import Horizon, Period
+from market.periods import Period
 
 MOVES = {RoundState.DRAFT: ("open",), RoundState.OPEN: ("close",), RoundState.CLOSED: ("settle",)}
 # What still waits for somebody keeps its round from being settled.
@@ -101,9 +101,10 @@ def create(
     try:
         first = Period.parse(first_period)
     except InvalidValue as error:
-        raise Refused(str(error), field="first_period") from error
+        told = Text(f"{first_period!r} 不是期间；应为 2027、2027-Q1 或 2027-01 等形式", str(error))
+        raise Refused(told, field="first_period") from error
     if session.scalar(sa.select(Round.id).where(Round.code == code)) is not None:
-        raise Conflict(f"a round with the code {code!r} is there")
+        raise Conflict(Text(f"代码为 {code!r} 的场次已存在", f"a round with the code {code!r} is there"))
     market_round = Round(
         code=code,
         name_zh=name_zh,
@@ -118,14 +119,14 @@ def create(
         proposal_days=proposal_days,
         review_threshold=review_threshold,
         discount_rate=discount_rate,
-        currency_rates=_rates(currency_rates or {}),
+        currency_rates=stored_rates(currency_rates or {}),
         created_at=now,
     )
-    _check(market_round)
+    check_hours(market_round)
     market_round.lay_out_periods()
     session.add(market_round)
     session.flush()
-    market_round.ladder = _ladder(market_round.horizon, windows)
+    market_round.ladder = ladder(market_round.horizon, windows)
     _move(session, principal, market_round, name="round.create", from_state=None, now=now)
     session.flush()
     return market_round
@@ -142,19 +143,22 @@ def change(session: Session, *, principal: Principal, round_id: uuid.UUID, now: 
     admitted = {RoundState.DRAFT: set(values), RoundState.OPEN: CHANGES_WHILE_OPEN}.get(market_round.state, set())
     if beyond := sorted(set(values) - admitted):
         raise Conflict(
-            f"{', '.join(beyond)} cannot change in a round that is {market_round.state}",
+            Text(
+                f"该状态的场次不能变更：{', '.join(beyond)}",
+                f"{', '.join(beyond)} cannot change in a round that is {market_round.state}",
+            ),
             open_moves=MOVES.get(market_round.state, ()),
         )
     named = ", ".join(sorted(values))
     if "windows" in values:
         windows = values.pop("windows")
-        market_round.ladder = _ladder(market_round.horizon, windows)
+        market_round.ladder = ladder(market_round.horizon, windows)
         market_round.windows = WindowRule.LADDER if windows else WindowRule.ALL
     if "currency_rates" in values:
-        values["currency_rates"] = _rates(values["currency_rates"])
+        values["currency_rates"] = stored_rates(values["currency_rates"])
     for name, value in values.items():
         setattr(market_round, name, value)
-    _check(market_round)
+    check_hours(market_round)
     state = market_round.state
     _move(session, principal, market_round, name="round.change", from_state=state, now=now, note=named)
     session.flush()
@@ -172,10 +176,21 @@ def invite(
     """
     market_round = find_round(session, principal=principal, round_id=round_id, lock=True)
     if market_round.kind is not RoundKind.DOCKING:
-        raise Refused("a nightly round is open to every firm; expected a docking round")
+        raise Refused(
+            Text(
+                "每晚场次对所有企业开放；应为对接场次",
+                "a nightly round is open to every firm; expected a docking round",
+            )
+        )
     _expect(market_round, RoundState.DRAFT, RoundState.OPEN)
     if session.scalar(sa.select(Firm.id).where(Firm.id == firm_id, Firm.active)) is None:
-        raise Refused(f"there is no active firm {firm_id}; expected a registered one", field="firm_id")
+        raise Refused(
+            Text(
+                f"没有启用的企业 {firm_id}；应为已登记的企业",
+                f"there is no active firm {firm_id}; expected a registered one",
+            ),
+            field="firm_id",
+        )
     if any(invitation.firm_id == firm_id for invitation in market_round.invitations):
         return Outcome.UNCHANGED
     market_round.invitations.append(RoundInvitation(firm_id=firm_id, invited_at=now))
@@ -207,9 +222,19 @@ def open_round(session: Session, *, principal: Principal, round_id: uuid.UUID, n
     market_round = find_round(session, principal=principal, round_id=round_id, lock=True)
     _expect(market_round, RoundState.DRAFT)
     if market_round.closes_at <= now:
-        raise Conflict(f"the round would have closed at {market_round.closes_at.isoformat()}; expected a later end")
+        raise Conflict(
+            Text(
+                f"场次将已于 {market_round.closes_at.isoformat()} 截止；应为更晚的截止时间",
+                f"the round would have closed at {market_round.closes_at.isoformat()}; expected a later end",
+            )
+        )
     if market_round.kind is RoundKind.DOCKING and not market_round.invitations:
-        raise Conflict("a docking round without guests cannot open; expected at least one invited firm")
+        raise Conflict(
+            Text(
+                "没有受邀企业的对接场次不能开放；应至少邀请一家企业",
+                "a docking round without guests cannot open; expected at least one invited firm",
+            )
+        )
     market_round.state = RoundState.OPEN
     _move(session, principal, market_round, name="round.open", from_state=RoundState.DRAFT, now=now)
     session.flush()
@@ -282,15 +307,32 @@ def put_corridor(
     _expect(market_round, RoundState.DRAFT, RoundState.OPEN)
     product = session.get(Product, product_code)
     if product is None:
-        raise Refused(f"there is no product {product_code!r}; expected a code of the list", field="product")
+        raise Refused(
+            Text(
+                f"没有产品 {product_code!r}；应为列表中的代码",
+                f"there is no product {product_code!r}; expected a code of the list",
+            ),
+            field="product",
+        )
     for field, code in (("from_region", from_region_code), ("to_region", to_region_code)):
         if session.get(Region, code) is None:
-            raise Refused(f"there is no region {code!r}; expected a code of the list", field=field)
+            raise Refused(
+                Text(
+                    f"没有地区 {code!r}；应为列表中的代码", f"there is no region {code!r}; expected a code of the list"
+                ),
+                field=field,
+            )
     if period is not None:
-        _position(market_round.horizon, period, field="period")
+        position_of(market_round.horizon, period, field="period")
     lots, rest = divmod(limit, product.lot)
     if rest:
-        raise Refused(f"{limit} is no whole number of lots; expected a multiple of {product.lot:f}", field="limit")
+        raise Refused(
+            Text(
+                f"{limit} 不是整批；应为 {product.lot:f} 的倍数",
+                f"{limit} is no whole number of lots; expected a multiple of {product.lot:f}",
+            ),
+            field="limit",
+        )
     key = {
         "round_id": market_round.id,
         "product_code": product_code,
@@ -329,7 +371,7 @@ def remove_corridor(session: Session, *, principal: Principal, corridor_id: uuid
 def _expect(market_round: Round, *states: RoundState) -> None:
     if market_round.state not in states:
         raise Conflict(
-            f"the round is {market_round.state}; expected {' or '.join(states)}",
+            Text("场次当前状态不允许此操作", f"the round is {market_round.state}; expected {' or '.join(states)}"),
             open_moves=MOVES.get(market_round.state, ()),
         )
 
@@ -355,35 +397,3 @@ def _move(
         acting_as="staff",
         note=note,
     )
-
-
-def _check(market_round: Round) -> None:
-    if market_round.closes_at <= market_round.opens_at:
-        raise Refused("the round closes before it opens; expected a later end", field="closes_at")
-
-
-def _rates(rates: Mapping[str, Decimal]) -> dict[str, str]:
-    """CNY per unit of other currencies as they are stored."""
-    for currency, rate in rates.items():
-        if not (len(currency) == 3 and currency.isascii() and currency.isalpha() and currency.isupper()):
-            raise Refused(f"{currency!r} is no currency; expected a code such as USD", field="currency_rates")
-        if currency == "CNY" or rate <= 0:
-            raise Refused(f"{currency} at {rate} is no rate; expected CNY per unit, above 0", field="currency_rates")
-    return {currency: f"{rate:f}" for currency, rate in sorted(rates.items())}
-
-
-def _ladder(horizon: Horizon, windows: Sequence[tuple[str, str]]) -> list[RoundWindow]:
-    found = {}
-    for number, (first, last) in enumerate(windows):
-        here = f"windows/{number}"
-        if _position(horizon, first, field=here) > _position(horizon, last, field=here):
-            raise Refused(f"the window {first} to {last} runs backwards", field=here)
-        found[first, last] = RoundWindow(first_period=first, last_period=last)
-    return list(found.values())
-
-
-def _position(horizon: Horizon, period: str, *, field: str) -> int:
-    try:
-        return horizon.position(period)
-    except InvalidValue as error:
-        raise Refused(str(error), field=field) from error

@@ -82,12 +82,22 @@ def open_run(session: Session, *, principal: Principal, round_code: str, now: dt
     :raises Conflict: a run of the round is open, or the round is not to be cleared.
     """
     if not principal.may(Permission.RUN_START):
-        raise Forbidden("starting a run is for the platform's staff")
+        raise Forbidden(Text("只有平台人员可以启动运算", "starting a run is for the platform's staff"))
     market_round = _round(session, round_code)
     if market_round.state not in CLEARABLE:
-        raise Conflict(f"round {round_code} is {market_round.state}; expected {' or '.join(CLEARABLE)}")
+        raise Conflict(
+            Text(
+                f"场次 {round_code} 当前状态不能运算",
+                f"round {round_code} is {market_round.state}; expected {' or '.join(CLEARABLE)}",
+            )
+        )
     if (other := open_run_of(session, round_code=round_code)) is not None:
-        raise Conflict(f"run {other.id} of round {round_code} is {other.state}; wait until it has ended")
+        raise Conflict(
+            Text(
+                f"场次 {round_code} 的运算 {other.id} 尚未结束；请等待",
+                f"run {other.id} of round {round_code} is {other.state}; wait until it has ended",
+            )
+        )
     run = Run(round=market_round, state=RunState.QUEUED, started_by_id=principal.user_id, created_at=now)
     session.add(run)
     session.flush()

@@ -35,6 +35,7 @@ from app.operations import audit, snapshot_limits
 from app.operations.rounds import find_round
 from app.operations.what_if import visible_what_ifs
 from app.permissions import Permission
+from contracts.wording import Text
 from matching import graph, snapshot
 from matching.graph import Hub
 
@@ -98,7 +99,12 @@ def look(
     """
     market_round = find_round(session, principal=principal, round_id=round_id)
     if not principal.may(Permission.SEALED_READ):
-        raise Forbidden("the supply graph is drawn from sealed offers; it is for staff in review")
+        raise Forbidden(
+            Text(
+                "供应网络由密封报价绘出，仅供审核人员查看",
+                "the supply graph is drawn from sealed offers; it is for staff in review",
+            )
+        )
     audit.note_look(
         session, principal=principal, kind="supply_graph", object_id=round_id, firm_id=None, path=path, now=now
     )

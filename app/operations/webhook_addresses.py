@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from app.errors import Refused
+from contracts.wording import as_said
 from market.errors import MarketError
 
 LONGEST_URL = 2000
@@ -54,7 +55,7 @@ class UrlRefused(Refused):
     """A URL that cannot be a receiver's; `fault` says why in one word."""
 
     def __init__(self, fault: UrlFault, message: str) -> None:
-        super().__init__(message, field="url")
+        super().__init__(as_said(message), field="url")
         self.fault = fault
 
 

@@ -19,6 +19,7 @@ from app.errors import Conflict, NotFound
 from app.models import MessageState, Outbox, StopReason, WebhookAttempt, WebhookEndpoint, WebhookMessage
 from app.operations import webhooks
 from app.operations.fan_out import asks_for, webhook_message
+from contracts.wording import Text
 
 # How long to wait after the first, second, ... failed attempt; chance adds up to a fifth, so that what failed together
 # does not come back together.
@@ -279,4 +280,4 @@ def _make_due(session: Session, which: sa.ColumnElement[bool], *, now: dt.dateti
 
 def _sending(endpoint: WebhookEndpoint) -> None:
     if endpoint.stopped_at is not None:
-        raise Conflict("the endpoint is stopped; start it first", open_moves=("start",))
+        raise Conflict(Text("该端点已停用；请先启用", "the endpoint is stopped; start it first"), open_moves=("start",))

@@ -18,6 +18,7 @@ from app.operations.topics import webhook_topics
 from app.operations.webhook_addresses import target_of
 from app.operations.webhook_signing import new_secret, opened, sealed
 from app.permissions import Permission
+from contracts.wording import Text
 
 MOST_ENDPOINTS = 20  # of one firm
 BOTH_VALID = dt.timedelta(days=1)  # how long the older secret signs along after a new one was made
@@ -74,9 +75,19 @@ def make_endpoint(
     )
     own = session.scalars(visible_endpoints(principal).order_by(WebhookEndpoint.id)).all()
     if len(own) >= MOST_ENDPOINTS:
-        raise Conflict(f"the firm has {len(own)} endpoints; expected at most {MOST_ENDPOINTS}")
+        raise Conflict(
+            Text(
+                f"企业已有 {len(own)} 个端点；至多 {MOST_ENDPOINTS} 个",
+                f"the firm has {len(own)} endpoints; expected at most {MOST_ENDPOINTS}",
+            )
+        )
     if any(other.url == url for other in own):
-        raise Conflict("the firm has an endpoint with this URL; change that one's topics instead")
+        raise Conflict(
+            Text(
+                "企业已有此地址的端点；请改其主题",
+                "the firm has an endpoint with this URL; change that one's topics instead",
+            )
+        )
     session.add(endpoint)
     session.flush()
     _record(session, endpoint, "webhook.make", principal=principal, note=endpoint.url, now=now)
@@ -172,7 +183,7 @@ def send_test(session: Session, *, principal: Principal, endpoint_id: uuid.UUID,
     """
     endpoint = find_endpoint(session, principal=principal, endpoint_id=endpoint_id)
     if endpoint.stopped_at is not None:
-        raise Conflict("the endpoint is stopped; start it first", open_moves=("start",))
+        raise Conflict(Text("该端点已停用；请先启用", "the endpoint is stopped; start it first"), open_moves=("start",))
     payload = {"endpoint": endpoint.url}
     return outbox.tell(
         session, topic="webhook.test", about=(SubjectKind.WEBHOOK, endpoint.id), firms=(), payload=payload, now=now
@@ -236,7 +247,13 @@ def _checked(url: str) -> str:
 def _known(topics: Collection[str]) -> list[str]:
     known = webhook_topics()
     if not topics:
-        raise Refused("no topic is chosen; expected at least one", field="topics")
+        raise Refused(Text("没有选择主题；应至少一个", "no topic is chosen; expected at least one"), field="topics")
     if strange := sorted(set(topics) - set(known)):
-        raise Refused(f"there is no topic {', '.join(strange)}; expected some of {', '.join(known)}", field="topics")
+        raise Refused(
+            Text(
+                f"没有主题 {', '.join(strange)}；应为下列中的一些：{', '.join(known)}",
+                f"there is no topic {', '.join(strange)}; expected some of {', '.join(known)}",
+            ),
+            field="topics",
+        )
     return [topic for topic in known if topic in set(topics)]

@@ -23,6 +23,7 @@ from app.trust import trusted_roots
 from app.web.amendment_form import places_of, read_form
 from app.web.formats import in_words
 from app.web.signing import given_of_form, tell_refusal
+from app.web.terms_words import fault_text, named_place
 from app.web.texts import _
 from contracts.reasons import REASONS, ReasonGroup
 from contracts.state import Subject, moves_from
@@ -87,7 +88,7 @@ def draft(contract_id: uuid.UUID) -> ResponseReturnValue:
                 now=clock(),
             )
     except BadInput as faults:
-        said = {one.place: _("Found %(found)s; expected %(expected)s.", **_words(one)) for one in faults.faults}
+        said = {one.place: fault_text(one) for one in faults.faults}
         return _form(contract, errors=said), 422
     except Told as refusal:
         field = getattr(refusal, "field", None) or "form"
@@ -198,16 +199,12 @@ def _moved(
             move()
     except BadInput as faults:
         for one in faults.faults[:3]:
-            flash(f"{one.place}: " + _("Found %(found)s; expected %(expected)s.", **_words(one)), "danger")
+            flash(f"{named_place(one.place)}: {fault_text(one)}", "danger")
     except Told as refusal:
         tell_refusal(refusal)
     else:
         flash(said, "success")
     return _to(_found(contract_id, amendment_id))
-
-
-def _words(fault: Any) -> dict[str, str]:
-    return {"found": fault.found, "expected": fault.expected}
 
 
 def _found(contract_id: uuid.UUID, amendment_id: uuid.UUID) -> Amendment:

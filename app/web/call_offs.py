@@ -19,10 +19,11 @@ from app.operations import assays, call_offs, contracts, nominations, pages, qua
 from app.operations.assays import Reading
 from app.operations.nominations import Wish
 from app.permissions import Permission
-from app.web.delivery_rows import LONGEST_NOTE, bars_of, months_of, reasons_of, timeline_of
+from app.web.delivery_rows import LONGEST_NOTE, months_of, reasons_of, timeline_of
 from app.web.form_fields import FormFields
 from app.web.formats import in_words
 from app.web.paging import page_of
+from app.web.schedule_chart import schedule_chart
 from app.web.signing import tell_refusal
 from app.web.texts import _
 from contracts.reasons import ReasonGroup, codes_of
@@ -47,7 +48,7 @@ def section(contract: Contract, who: Principal) -> dict[str, Any] | None:
     standing = quantities.quantities(session(), contract=contract, on=ALL_ON_RECORD, call_offs=rows)
     return {
         "standing": standing,
-        "bars": bars_of(standing),
+        "chart": schedule_chart(standing),
         "rows": list(rows),
         "may_call": _may_call(contract, who),
     }

@@ -26,6 +26,7 @@ from app.web.paging import page_of
 from app.web.texts import _
 from contracts.reasons import ReasonGroup, codes_of
 from contracts.state import Actor, Subject, state_names
+from contracts.wording import as_said
 from market.errors import InvalidValue
 
 blueprint = Blueprint("claims", __name__)
@@ -188,7 +189,7 @@ def _act(claim_id: uuid.UUID, move: Callable[..., object], found: dict[str, Any]
         with session().begin_nested():
             claim = claims.find_claim(session(), principal=principal(), claim_id=claim_id, lock=True)
             if request.form.get("version", str(claim.version)) != str(claim.version):
-                raise Conflict(_("The claim has changed since the page was opened; look at it again."))
+                raise Conflict(as_said(_("The claim has changed since the page was opened; look at it again.")))
             move(session(), principal=principal(), claim_id=claim_id, now=clock(), **found)
     except (Refused, Conflict) as refusal:
         place = (refusal.field if isinstance(refusal, Refused) else None) or "move"

@@ -235,6 +235,20 @@ def history_drawing(found: PriceHistory) -> HistoryDrawing:
     )
 
 
+def index_drawing(days: Sequence[tuple[dt.date, Decimal]]) -> HistoryDrawing:
+    """A published index as a line over time."""
+    x = axis([one.toordinal() for one, _value in days], start=LEFT, end=RIGHT)
+    y = axis([value for _day, value in days], start=BOTTOM, end=TOP)
+    months = months_between(days[0][0], days[-1][0])
+    return HistoryDrawing(
+        x_ticks=[Tick(x.place(one.toordinal()), day(one)) for one in months],
+        y_ticks=y.ticks(lambda value: number(value, 2)),
+        index=_line([(x.place(one.toordinal()), y.place(value)) for one, value in days]),
+        runs="",
+        dots=(),
+    )
+
+
 def _line(places: Sequence[tuple[float, float]]) -> str:
     return "".join(f"{'L' if at else 'M'}{x} {y}" for at, (x, y) in enumerate(places))
 

@@ -1,4 +1,4 @@
-"""What the pages of deliveries show: bars of the schedule, months that may be called, reasons, the course."""
+"""What the pages of deliveries show: months that may be called, reasons, the course."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from app.models import Contract
 from app.operations import quantities, terms_in_force
 from app.operations.contract_terms import frozen_terms
 from app.operations.contracts import Step
-from app.operations.quantities import ContractStanding
 from app.web.formats import in_words
 from app.web.labels import reason_text
 from contracts.nomination import Zone, zone
@@ -25,15 +24,6 @@ LONGEST_NOTE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Bars:
-    """One period's lots as lengths in percent of the longest."""
-
-    original: str
-    nominated: str
-    delivered: str
-
-
-@dataclass(frozen=True, slots=True)
 class MonthOpen:
     """A month that may be called now: until which day, and how many lots its period leaves."""
 
@@ -41,18 +31,6 @@ class MonthOpen:
     zone: Zone
     until: dt.date
     most: int
-
-
-def bars_of(standing: ContractStanding) -> list[Bars]:
-    """The bars of all periods on one scale."""
-    longest = max((max(one.own.original, one.own.nominated, one.own.delivered) for one in standing.periods), default=0)
-
-    def length(lots: int) -> str:
-        return f"{100 * lots / (longest or 1):.1f}"
-
-    return [
-        Bars(length(one.own.original), length(one.own.nominated), length(one.own.delivered)) for one in standing.periods
-    ]
 
 
 def months_of(session: Session, contract: Contract, today: dt.date) -> list[MonthOpen]:

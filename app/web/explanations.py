@@ -11,7 +11,7 @@ from app.web.texts import _
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(explained=explained)
+    app.jinja_env.globals.update(explained=explained, missed_by=missed_by)
 
 
 def explained(result: RunResult, offer: Offer) -> str:
@@ -38,6 +38,16 @@ def explained(result: RunResult, offer: Offer) -> str:
         case reason:
             text = _plainly(reason)
     return text
+
+
+def missed_by(result: RunResult, offer: Offer) -> str:
+    """How far the price was from one that would have been taken, in short; empty where that is not known."""
+    if result.reason is not Reason.OUT_OF_THE_MONEY or result.distance is None:
+        return ""
+    distance = price(result.distance, offer.product.unit)
+    if (result.detail or {}).get("distance_at_least"):
+        return _("by at least %(distance)s", distance=distance)
+    return _("by %(distance)s", distance=distance)
 
 
 def _distance(kind: OfferKind, distance: str) -> str:

@@ -19,6 +19,7 @@ from app.permissions import Permission
 from app.web.form_fields import FormFields
 from app.web.formats import in_words, named
 from app.web.paging import page_of
+from app.web.terms_words import fault_text
 from app.web.texts import _
 from market.errors import BadInput
 
@@ -62,14 +63,11 @@ def upload() -> ResponseReturnValue:
     try:
         rows = fixing_file.read(sent.read(fixing_file.LARGEST_FILE + 1))
     except BadInput as bad:
-        told = [
-            f"{one.row or ''} {one.column or ''}: {one.found}; {_('expected')} {one.expected}".strip()
-            for one in bad.faults
-        ]
+        told = [f"{one.row or ''} {one.column or ''}: {fault_text(one)}".strip() for one in bad.faults]
         return _page({"file": "; ".join(told[:10])}, {}), 422
     with session().begin_nested() as savepoint:
         results = fixings.record_each(session(), principal=principal(), rows=rows, now=clock())
-        faults = [f"{one.row}: {text}" for one in results for told in one.faults.values() for text in told]
+        faults = [f"{one.row}: {in_words(one.told.zh, one.told.en)}" for one in results if one.told]
         if faults:
             savepoint.rollback()
     if faults:

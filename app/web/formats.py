@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
 from babel import numbers
 from flask import Flask
 from flask_babel import format_date, format_datetime, get_locale
+from jinja2 import pass_context
+from jinja2.runtime import Context
 
 from app.models import Language, Unit
 from app.web.texts import _
@@ -144,10 +146,11 @@ def period(label: str) -> str:
 
 
 def period_short(label: str) -> str:
-    """A period for the head of a narrow column: "27 Q1", "27年1月"."""
+    """A period for the head of a narrow column: "27 Q1", "27年1季"."""
     found = Period.parse(label)
     if found.kind == "quarter":
-        return f"{found.first_day.year % 100} Q{(found.first_day.month + 2) // 3}"
+        year, quarter = found.first_day.year % 100, (found.first_day.month + 2) // 3
+        return in_words(f"{year}年{quarter}季", f"{year} Q{quarter}")
     return period(label)
 
 
@@ -218,7 +221,18 @@ def total_of(terms: Mapping[str, Any]) -> Decimal:
     return sum((exact(line["quantity"]) for line in terms["periods"]), Decimal(0))
 
 
+def _of_this_page(function: Callable[..., str]) -> Callable[..., str]:
+    """The filter as one that needs the page: Jinja would work out `"CNY"|currency_name` once, when it compiles the
+    template, and tell every later reader in the language of the first."""
+
+    @pass_context
+    def filtered(_page: Context, *values: object, **named_values: object) -> str:
+        return function(*values, **named_values)
+
+    return filtered
+
+
 def init_app(app: Flask) -> None:
-    app.jinja_env.filters.update({function.__name__: function for function in FILTERS})
+    app.jinja_env.filters.update({function.__name__: _of_this_page(function) for function in FILTERS})
     app.jinja_env.globals.update(scaled=scaled, example_of=example_of, total_of=total_of, day_of=dt.date.fromisoformat)
     app.jinja_env.globals.update(window_of=window, period_count=period_count, in_words=in_words)

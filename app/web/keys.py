@@ -63,7 +63,7 @@ def create() -> ResponseReturnValue:
             now=clock(),
         )
     except Refused as refusal:
-        return _listing(request.form, {refusal.field or "name": str(refusal)}), 422
+        return _listing(request.form, {refusal.field or "name": refusal.text.in_language(language())}), 422
     return render_template("key_made.html", key=key, token=token)
 
 

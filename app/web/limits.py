@@ -35,6 +35,7 @@ from app.permissions import Permission
 from app.web.formats import language, money_short, named, price
 from app.web.formats import period as period_name
 from app.web.texts import _
+from contracts.wording import Text
 
 blueprint = Blueprint("limits", __name__, url_prefix="/console/rounds/<uuid:round_id>/limits")
 Read = TypeVar("Read")
@@ -117,7 +118,9 @@ class LimitForm:
     def refuse(self) -> None:
         """:raises Refused: a field could not be read."""
         if self.errors:
-            raise Refused("a field of the form could not be read", field=next(iter(self.errors)))
+            raise Refused(
+                Text("表单中有一项无法读取", "a field of the form could not be read"), field=next(iter(self.errors))
+            )
 
     def set_corridor(self, round_id: uuid.UUID) -> None:
         limit = self._get("limit", number)

@@ -15,13 +15,13 @@ from app.db import session
 from app.errors import Conflict
 from app.models.negotiation import LONGEST_MESSAGE
 from app.operations import counters, messages, pages, proposal_versions, proposals, review
-from app.operations.counters import NotNow
 from app.operations.offer_cells import text
 from app.operations.proposals import PartyProposal
 from app.permissions import Permission
 from app.web import negotiation_form
 from app.web.formats import exact, in_words, number, period, price, quantity, scaled, share
 from app.web.negotiation_form import CounterForm
+from app.web.terms_words import value_in_words
 from app.web.texts import _
 from contracts.counter import Difference, Measure
 from contracts.reasons import REASONS, ReasonGroup
@@ -90,7 +90,7 @@ def _told(one: Difference, value: Any, unit: str, lot: Any) -> str:
         Measure.SHARE: lambda: share(exact(value), 4),
         Measure.DAYS: lambda: _("%(days)s days", days=number(value)),
         Measure.YEARS: lambda: _("%(count)s years", count=number(value)),
-        Measure.TEXT: lambda: ways.get(str(value), str(value)),
+        Measure.TEXT: lambda: ways[value] if value in ("fixed", "formula") else value_in_words(value),
     }
     return tell[one.measure]()
 
@@ -251,7 +251,7 @@ def _typed_message(name: str) -> str | None:
 
 
 def _why(conflict: Conflict) -> str:
-    return in_words(conflict.told.zh, conflict.told.en) if isinstance(conflict, NotNow) else str(conflict)
+    return in_words(conflict.text.zh, conflict.text.en)
 
 
 def _back(proposal_id: uuid.UUID, place: str | None = None) -> ResponseReturnValue:

@@ -13,6 +13,7 @@ from app.operations.counters import Offered
 from app.operations.offer_cells import CellFault, number, text
 from app.web.formats import exact, in_words
 from app.web.formats import number as shown
+from app.web.terms_words import fault_text
 from app.web.texts import _
 from contracts.counter import NUMBERS, Changes, CounterRefused, Measure, Number
 from contracts.price_formula import FixedPrice
@@ -83,7 +84,7 @@ def tell(form: CounterForm, refusal: BadInput) -> None:
     """Put what an operation found wrong beside the fields."""
     if not isinstance(refusal, CounterRefused):
         for fault in refusal.faults:
-            form.errors.setdefault(_field_of(fault.place), f"{fault.found}: {fault.expected}")
+            form.errors.setdefault(_field_of(fault.place), fault_text(fault))
         return
     for finding in refusal.findings:
         expected = in_words(finding.expected.zh, finding.expected.en)

@@ -7,6 +7,7 @@ The names of the fields are the places that the checks of an offer name: "period
 from __future__ import annotations
 
 import datetime as dt
+import enum
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -26,6 +27,14 @@ from market.periods import Horizon
 Read = TypeVar("Read")
 INPUT_ROWS = 6
 FIRM_ROWS = 5
+
+
+class PriceBy(enum.StrEnum):
+    """How the form names the price. What was typed for another way stays in its field and is not read."""
+
+    FLAT = "flat"
+    PERIOD = "period"
+    FORMULA = "formula"
 
 
 class OfferForm:
@@ -54,9 +63,10 @@ class OfferForm:
             for name, value in said.items()
             if not isinstance(value, list | dict) and name != "formula"
         }
+        values["price_by"] = PriceBy.PERIOD if terms.prices else PriceBy.FLAT
         if terms.formula is not None:
             values |= {f"formula/{name}": value or "" for name, value in said["formula"].items()}
-            values["price"] = ""
+            values |= {"price": "", "price_by": PriceBy.FORMULA}
         values["all_or_none"] = "1" if terms.all_or_none else ""
         values["valid_until"] = "" if terms.valid_until is None else _last_day(terms.valid_until)
         if terms.max_share is not None:
@@ -73,8 +83,8 @@ class OfferForm:
             values |= {f"{field}/{at}": numbers.get(firm, "") for at, firm in enumerate(sorted(firms))}
         return cls(values, horizon=horizon, product=product)
 
-    def read(self, *, kind: OfferKind, firms: Mapping[str, uuid.UUID]) -> bool:
-        """Read all fields into the statement; True if each could be read. `firms` has firms by their number."""
+    def read(self, *, kind: OfferKind, firms: Mapping[str, uuid.UUID]) -> None:
+        """Read all fields into the statement, as far as they can be read. `firms` has firms by their number."""
         self.statement = Statement(kind=kind)
         self._read_object()
         self._read_periods()
@@ -89,7 +99,12 @@ class OfferForm:
             self.statement["barred_origins"] = self._countries("barred_origins")
         else:
             self.statement["origin"] = self.values.get("origin", "").strip().upper() or None
-        return not self.errors
+
+    @property
+    def may_be_checked(self) -> bool:
+        """Whether enough could be read for the market's own checks, which then tell more faults at once."""
+        amounts = (line["quantity"] for line in self.statement.get("periods", ()))
+        return any(amounts) and "site_id" in self.statement
 
     def tell(self, faults: list[OfferFault]) -> None:
         """Put the faults of the checks beside their fields."""
@@ -129,6 +144,7 @@ class OfferForm:
 
     def _read_periods(self) -> None:
         """The window runs from the first to the last quantity; a gap inside it is a quantity of 0."""
+        way = self.values.get("price_by", PriceBy.FLAT)
         quantities: dict[str, Decimal] = {}
         prices: dict[str, Decimal] = {}
         filled = [at for at, label in enumerate(self.horizon.labels()) if self.values.get(f"periods/{label}/quantity")]
@@ -136,19 +152,19 @@ class OfferForm:
         for label in labels:
             amount = self._get(f"periods/{label}/quantity", number)
             quantities[label] = Decimal(0) if amount is None else amount
-            if (own := self._get(f"periods/{label}/price", number)) is not None:
+            if way == PriceBy.PERIOD and (own := self._get(f"periods/{label}/price", number)) is not None:
                 prices[label] = own
-        if not labels:
+        if labels:
+            self.statement["first_period"], self.statement["last_period"] = labels[0], labels[-1]
+            self.statement["periods"] = [
+                {"period": label, "quantity": quantities[label], "price": prices.get(label)} for label in labels
+            ]
+        else:
             self._say("quantity", "", "some_quantity", {})
-            return
-        self.statement["first_period"], self.statement["last_period"] = labels[0], labels[-1]
-        self.statement["periods"] = [
-            {"period": label, "quantity": quantities[label], "price": prices.get(label)} for label in labels
-        ]
-        if rule := self._formula():
-            self.statement["formula"] = rule
-            if self.values.get("price", "").strip():
-                self._say("price", self.values["price"], "price_or_formula", {})
+        self.statement["price"] = Decimal(1)  # until one can be read; then it stands beside a fault and is not posted
+        if way == PriceBy.FORMULA:
+            if rule := self._formula():
+                self.statement["formula"] = rule
             return
         flat = self._get("price", number, required=not prices or len(prices) < len(labels))
         if flat is None and prices:
@@ -158,7 +174,7 @@ class OfferForm:
 
     def _formula(self) -> IndexFormula | None:
         """A price by formula, if an index is chosen."""
-        if not (index := self.values.get("formula/index", "").strip()):
+        if not (index := self._get("formula/index", text, required=True)):
             return None
         factor = self._get("formula/factor", number)
         return IndexFormula(

@@ -65,7 +65,7 @@ def upload() -> ResponseReturnValue:
     except BadInput as faults:
         return _listing(faults=[_said(fault) for fault in faults.faults]), 422
     except (Refused, Conflict) as refusal:
-        return _listing(error=str(refusal)), 409
+        return _listing(error=refusal.text.in_language(language())), 409
     if found.state is ImportState.QUEUED:
         enqueue_import(session(), import_id=found.id)
         return redirect(url_for("offer_imports.show", import_id=found.id), 303)

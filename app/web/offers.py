@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import orm
 
@@ -13,17 +13,18 @@ from app.clock import clock
 from app.db import session
 from app.errors import Conflict, Refused
 from app.models import Offer, OfferKind, OfferRevision, OfferState, Product, Round, RunResult, SubjectKind
-from app.operations import offers, pages
+from app.operations import fixings, offers, pages
 from app.operations.forward_curve import forward_curves
 from app.operations.offer_checks import admission, warnings
 from app.operations.offer_preview import Preview, preview
 from app.operations.offer_terms import terms_of
 from app.operations.rounds import find_round, takes_offers
 from app.permissions import Permission
-from app.web.formats import currency_name, language, number
+from app.web.formats import currency_name, language, named, number
 from app.web.offer_form import FIRM_ROWS, INPUT_ROWS, OfferForm
 from app.web.paging import page_of
 from app.web.texts import _
+from contracts.wording import as_said
 
 blueprint = Blueprint("offers", __name__)
 FILTERS = {"state": OfferState, "kind": OfferKind}
@@ -64,6 +65,7 @@ def show(offer_id: uuid.UUID) -> ResponseReturnValue:
         "offer.html",
         offer=offer,
         terms=terms_of(session(), offer),
+        products=pages.products_by_code(session()),
         results=sorted(results, key=lambda result: result.run.created_at, reverse=True),
         revisions=session().scalars(revisions).all(),
         events=_events(offer),
@@ -85,6 +87,20 @@ def new() -> ResponseReturnValue:
 def product_fields() -> ResponseReturnValue:
     """The part of the form that depends on round, kind and product, for a change of one of them."""
     return _form(dict(request.args.items()), template="_offer_fields.html")
+
+
+@blueprint.post("/offers/check")
+@requires(Permission.OFFER_POST)
+def check() -> ResponseReturnValue:
+    """What is wrong with the form as it is being typed, by field, and how the market would read it."""
+    return _checked(None)
+
+
+@blueprint.post("/offers/<uuid:offer_id>/check")
+@requires(Permission.OFFER_POST)
+def check_amendment(offer_id: uuid.UUID) -> ResponseReturnValue:
+    """The same for an amendment."""
+    return _checked(offers.find_offer(session(), principal=principal(), offer_id=offer_id))
 
 
 @blueprint.post("/offers")
@@ -134,7 +150,8 @@ def amend(offer_id: uuid.UUID) -> ResponseReturnValue:
     """Write the amendment, or show how the market will read it."""
     offer = offers.find_offer(session(), principal=principal(), offer_id=offer_id, lock=True)
     if request.form.get("version") != str(offer.version):
-        raise Conflict(_("Somebody changed this offer while you were writing. Open it again and amend it anew."))
+        told = _("Somebody changed this offer while you were writing. Open it again and amend it anew.")
+        raise Conflict(as_said(told))
     filled, read = _filled(offer)
     if filled is None or read is None or filled.errors or request.form.get("action", "preview") == "preview":
         page = _form(_fixed(offer), filled=filled, read=read, offer=offer)
@@ -155,7 +172,7 @@ def open_draft(offer_id: uuid.UUID) -> ResponseReturnValue:
         with session().begin_nested():
             offers.open_offer(session(), principal=principal(), offer_id=offer_id, now=clock())
     except Refused as refusal:
-        flash(_("The draft cannot be posted as it stands: %(why)s", why=str(refusal)), "danger")
+        flash(_("The draft cannot be posted as it stands: %(why)s", why=refusal.text.in_language(language())), "danger")
         return redirect(url_for("offers.amendment", offer_id=offer_id), 303)
     flash(_("The offer is posted."), "success")
     return redirect(url_for("offers.show", offer_id=offer_id), 303)
@@ -194,7 +211,8 @@ def _filled(offer: Offer | None) -> tuple[OfferForm | None, Preview | None]:
     filled.values |= asked if offer else {}
     firm_id = offers.own_firm(principal())
     admitted = admission(session(), firm_id=firm_id, market_round=market_round, now=clock())
-    if not filled.read(kind=kind, firms=admitted.firms):
+    filled.read(kind=kind, firms=admitted.firms)
+    if not filled.may_be_checked:
         return filled, None
     read = preview(
         session(),
@@ -206,6 +224,16 @@ def _filled(offer: Offer | None) -> tuple[OfferForm | None, Preview | None]:
     )
     filled.tell(list(read.faults))
     return filled, read
+
+
+def _checked(offer: Offer | None) -> ResponseReturnValue:
+    filled, read = _filled(offer)
+    if filled is None:
+        return jsonify(errors={}, preview="")
+    shown = ""
+    if read is not None and not filled.errors:
+        shown = render_template("_offer_preview.html", read=read, kind=filled.statement["kind"])
+    return jsonify(errors=filled.errors, preview=shown)
 
 
 def _subject(asked: dict[str, str]) -> tuple[Round | None, OfferKind | None, Product | None]:
@@ -257,7 +285,10 @@ def _curves(market_round: Round | None) -> list[tuple[str, str]]:
     if market_round is None:
         return []
     found = forward_curves(session(), market_round=market_round, now=clock())
-    return [(index, f"{index} · {number(next(iter(curve.values())), 2)}") for index, curve in found.items()]
+    names = {one.code: named(one) for one in fixings.indices(session())}
+    return [
+        (code, f"{names[code]} ({code}) · {number(next(iter(curve.values())), 2)}") for code, curve in found.items()
+    ]
 
 
 def _suggest_inputs(filled: OfferForm, product: Product) -> None:
@@ -270,10 +301,10 @@ def _suggest_inputs(filled: OfferForm, product: Product) -> None:
 def _refused(refusal: Refused | Conflict, filled: OfferForm, offer: Offer | None = None) -> ResponseReturnValue:
     """The form again, with what the operation has found beside its field."""
     if isinstance(refusal, Conflict):
-        flash(_("This is not possible now: %(why)s", why=str(refusal)), "danger")
+        flash(_("This is not possible now: %(why)s", why=refusal.text.in_language(language())), "danger")
         return _form(filled.values, filled=filled, offer=offer), 409
     for one in (refusal, *refusal.further):
-        filled.errors.setdefault(one.field or "quantity", str(one))
+        filled.errors.setdefault(one.field or "quantity", one.text.in_language(language()))
     return _form(filled.values, filled=filled, offer=offer), 422
 
 

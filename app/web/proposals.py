@@ -15,6 +15,7 @@ from app.models import Proposal
 from app.operations import messages, proposals
 from app.operations.pages import ANSWERABLE
 from app.permissions import Permission
+from app.web.formats import language
 from app.web.negotiation import proposal_page
 from app.web.paging import page_of
 from app.web.texts import _
@@ -89,7 +90,7 @@ def decline(proposal_id: uuid.UUID) -> ResponseReturnValue:
         flash(_("Choose a reason: the other side and the platform learn from it."), "danger")
         return redirect(url_for("proposals.show", proposal_id=proposal_id), 303)
     except Conflict as conflict:
-        flash(_("This is not possible now: %(why)s", why=str(conflict)), "danger")
+        flash(_("This is not possible now: %(why)s", why=conflict.text.in_language(language())), "danger")
         return redirect(url_for("proposals.show", proposal_id=proposal_id), 303)
     flash(_("Declined. Your volume is for sale again in the next run."), "success")
     return redirect(url_for("proposals.show", proposal_id=proposal_id), 303)

@@ -12,12 +12,15 @@ from flask.typing import ResponseReturnValue
 from app.auth import public
 from app.clock import clock
 from app.db import session
+from app.errors import NotFound
 from app.operations import hub_prices, pages, published
 from app.operations.offer_terms import plain
+from app.web.curves import index_drawing
 from app.web.hub_prices import tables_of
 
 blueprint = Blueprint("public_pages", __name__)
 DAYS_DRAWN = 400
+DAYS_LISTED = 30
 
 
 @blueprint.get("/about")
@@ -77,9 +80,49 @@ def prices_csv() -> Response:
                 row.firms,
             ]
         )
-    headers = {"Content-Disposition": 'attachment; filename="changdan-prices.csv"'}
-    # The mark at the front tells spreadsheets that it is UTF-8.
-    return Response("\ufeff" + buffer.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
+    return _csv(buffer.getvalue(), "changdan-prices.csv")
+
+
+@blueprint.get("/prices/indices/<code>")
+@public
+def index(code: str) -> ResponseReturnValue:
+    """One index: its values drawn over time, the newest as a table."""
+    one = _series(code)
+    drawn = one.days[-DAYS_DRAWN:]
+    return render_template(
+        "index.html",
+        series=one,
+        product=pages.products_by_code(session())[one.index.product_code],
+        drawing=index_drawing(drawn) if len(drawn) > 1 else None,
+        first=drawn[0][0],
+        newest=list(reversed(one.days[-DAYS_LISTED:])),
+    )
+
+
+@blueprint.get("/prices/indices/<code>.csv")
+@public
+def index_csv(code: str) -> Response:
+    """All values of one index."""
+    one = _series(code)
+    buffer = io.StringIO()
+    table = csv.writer(buffer, lineterminator="\r\n")
+    table.writerow(["date", "price", "currency", "unit"])
+    for day, value in one.days:
+        table.writerow([day, plain(value), one.index.currency, one.index.unit.value])
+    return _csv(buffer.getvalue(), f"changdan-{one.index.code}.csv")
+
+
+def _series(code: str) -> published.IndexSeries:
+    found = next((one for one in published.index_series(session()) if one.index.code == code), None)
+    if found is None:
+        raise NotFound("no such index")
+    return found
+
+
+def _csv(text: str, name: str) -> Response:
+    """A table as a file; the mark at its front tells spreadsheets that it is UTF-8."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response("\ufeff" + text, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 @blueprint.get("/prices/hubs.csv")
@@ -95,8 +138,7 @@ def hub_prices_csv() -> Response:
             unit, day = products[row.product_code].unit.value, one.publication.published_at.date()
             about = (one.publication.round.code, row.product_code, row.grade_code, row.region_code or "", row.period)
             table.writerow([*about, plain(row.price), "CNY", unit, row.firms, day])
-    headers = {"Content-Disposition": 'attachment; filename="changdan-hub-prices.csv"'}
-    return Response("\ufeff" + buffer.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
+    return _csv(buffer.getvalue(), "changdan-hub-prices.csv")
 
 
 def _path(values: list[Decimal]) -> str:

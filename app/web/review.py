@@ -18,7 +18,7 @@ from app.operations.offer_cells import CellFault, number
 from app.operations.review import Outcome
 from app.operations.review_many import decide_many, next_waiting
 from app.permissions import Permission
-from app.web.formats import in_words
+from app.web.formats import in_words, language
 from app.web.labels import reason_text
 from app.web.paging import here, page_of
 from app.web.texts import _, ngettext
@@ -178,7 +178,13 @@ def decide(proposal_id: uuid.UUID) -> ResponseReturnValue:
         flash(_("The reason does not belong to this decision. Choose one of its list."), "danger")
         return here
     except Conflict as conflict:
-        flash(_("Nothing was changed, because something happened meanwhile: %(why)s", why=str(conflict)), "warning")
+        flash(
+            _(
+                "Nothing was changed, because something happened meanwhile: %(why)s",
+                why=conflict.text.in_language(language()),
+            ),
+            "warning",
+        )
         return here
     flash(_said(action, decided.step, len(decided.proposals)), "success")
     following = next_waiting(session(), principal=principal(), below=place)

@@ -16,6 +16,7 @@ from app.jobs.queue import enqueue_clearing
 from app.models import Round, RoundState, Run
 from app.operations import pages, rounds, runs
 from app.permissions import Permission
+from app.web.formats import language
 from app.web.paging import page_of
 from app.web.runs import gap_share, time_left
 from app.web.texts import _
@@ -75,7 +76,7 @@ def run_now(round_id: uuid.UUID) -> ResponseReturnValue:
         with session().begin_nested():
             run = runs.open_run(session(), principal=principal(), round_code=market_round.code, now=clock())
     except Conflict as conflict:
-        flash(_("No run was started: %(why)s", why=str(conflict)), "warning")
+        flash(_("No run was started: %(why)s", why=conflict.text.in_language(language())), "warning")
         return redirect(url_for("rounds.show", round_id=round_id), 303)
     enqueue_clearing(session(), run_id=run.id, round_id=round_id)
     return redirect(url_for("runs.show", run_id=run.id), 303)
@@ -90,7 +91,7 @@ def move(round_id: uuid.UUID, move: str) -> ResponseReturnValue:
         with session().begin_nested():
             changed = change(session(), principal=principal(), round_id=round_id, now=clock())
     except Conflict as conflict:
-        flash(_("This is not possible now: %(why)s", why=str(conflict)), "warning")
+        flash(_("This is not possible now: %(why)s", why=conflict.text.in_language(language())), "warning")
     else:
         is_open = changed.state is RoundState.OPEN
         flash(

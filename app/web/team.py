@@ -16,7 +16,7 @@ from app.errors import Conflict, Refused
 from app.models import Firm, Language, User, UserRole
 from app.operations import firms, people
 from app.permissions import FIRM_ROLES, Permission
-from app.web.formats import named
+from app.web.formats import language, named
 from app.web.labels import options
 from app.web.paging import page_of
 from app.web.texts import _
@@ -66,7 +66,7 @@ def invite() -> ResponseReturnValue:
     except Conflict:
         return _listing(values, {"email": _("This address has an account.")}), 409
     except Refused as refusal:
-        return _listing(values, {refusal.field or "role": str(refusal)}), 422
+        return _listing(values, {refusal.field or "role": refusal.text.in_language(language())}), 422
     return render_template("password_made.html", user=user, password=password)
 
 
@@ -88,7 +88,7 @@ def change(user_id: uuid.UUID) -> ResponseReturnValue:
         with session().begin_nested():
             user = people.change_user(session(), principal=principal(), user_id=user_id, role=role, active=active)
     except Refused as refusal:
-        flash(str(refusal), "danger")
+        flash(refusal.text.in_language(language()), "danger")
     else:
         flash(_("%(name)s is changed.", name=user.name), "success")
     return redirect(url_for("team.listing"), 303)

@@ -21,7 +21,7 @@ from app.operations.topics import TOPICS, by_group, webhook_topics
 from app.operations.webhook_addresses import UrlFault, UrlRefused
 from app.operations.webhook_signing import message_name
 from app.permissions import Permission
-from app.web.formats import in_words
+from app.web.formats import in_words, language
 from app.web.notifications import group_name
 from app.web.paging import page_of
 from app.web.texts import _, ngettext
@@ -198,7 +198,7 @@ def _told(refusal: Refused | Conflict) -> dict[str, str]:
         return {"url": str(FAULTS[refusal.fault])}
     if isinstance(refusal, Conflict):
         return {"url": _("Your firm has this address already, or as many as it can have.")}
-    return {refusal.field or "url": str(refusal)}
+    return {refusal.field or "url": refusal.text.in_language(language())}
 
 
 def _done(endpoint_id: uuid.UUID, work: Callable[[], str]) -> ResponseReturnValue:

@@ -9,9 +9,8 @@ import sqlalchemy as sa
 from playwright.sync_api import expect
 
 from app.db import db
-from app.models import Contract, Offer, Proposal, User
+from app.models import Contract, Proposal, User
 from tests import factories as make
-from tests.functional.market_place import market_place
 from tests.functional.night_market import Town, clear, proposals_of
 
 from .conftest import NARROW, Desk, Sitting, settle
@@ -25,41 +24,6 @@ def two_parties(threshold: int) -> tuple[Proposal, User, User]:
     traders = make.UserFactory(firm=sell.firm), make.UserFactory(firm=buy.firm)
     (proposal,) = proposals_of(clear(town.round))
     return proposal, *traders
-
-
-def test_a_trader_posts_an_offer_from_a_spreadsheet_row(sit_down: Sitting) -> None:
-    place = market_place()
-    desk = sit_down(place.trader)
-    page = desk.open("/offers/new")
-    page.check("input[name=kind][value=capacity]")
-    page.select_option("#f-product", place.product.code)
-    cells = page.locator("tr:has-text('Quantity') input")
-    expect(cells).to_have_count(8)
-    paste = """(cell) => {
-      const data = new DataTransfer();
-      data.setData("text", "100\\t120\\n70\\t71");
-      cell.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
-    }"""
-    cells.first.evaluate(paste)
-    expect(cells.nth(1)).to_have_value("120")
-    expect(page.locator("tr:has-text('Own price') input").nth(1)).to_have_value("71")
-    page.click("tr:has-text('Quantity') [data-fill-right]")
-    expect(cells.nth(7)).to_have_value("120")
-    page.fill("[name=price]", "cheap")
-    page.click("button[value=post]")
-    assert "Found cheap; expected a number" in page.inner_text("main")
-    desk.complaints.clear()  # the browser notes the refused form, which is meant
-    expect(cells.nth(7)).to_have_value("120")
-    page.fill("[name=price]", "70")
-    page.click("button[value=preview]")
-    expect(page.get_by_text("You sell up to 940 t of")).to_be_visible()
-    page.click("button[value=post]")
-    expect(page.locator(".flash")).to_have_text("The offer is posted.")
-    desk.picture("offer")
-    settle()
-    offer = db.session.scalars(sa.select(Offer)).one()
-    assert [period.quantity for period in offer.periods] == [100] + [120] * 7
-    assert [period.price for period in offer.periods][:3] == [Decimal(70), Decimal(71), None]
 
 
 def test_review_with_four_eyes_then_both_accept(sit_down: Sitting) -> None:

@@ -18,6 +18,7 @@ from app.errors import Conflict, NotFound, Refused
 from app.models import Region
 from app.permissions import Permission
 from app.transaction import keep_on_refusal
+from contracts.wording import as_said
 from market.errors import BadInput, Fault
 
 P = Permission
@@ -89,8 +90,8 @@ def fail(code: str, fate: str) -> Region:
         keep_on_refusal()
         fate = "refused"
     errors: dict[str, Exception] = {
-        "refused": Refused("the lot is 5 t; expected a multiple of it", field="lines/0/quantity"),
-        "conflict": Conflict("the proposal is withheld", open_moves=("release",)),
+        "refused": Refused(as_said("the lot is 5 t; expected a multiple of it"), field="lines/0/quantity"),
+        "conflict": Conflict(as_said("the proposal is withheld"), open_moves=("release",)),
         "faults": BadInput([Fault(place="offers.xlsx", row=3, column="price", found="'x'", expected="a number")]),
         "crash": ZeroDivisionError("secret detail"),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -451,7 +452,10 @@ def test_amending_by_api(client_as: As, contract: Contract) -> None:
     url = f"/api/v1/contracts/{contract.id}"
     draft = {"reason_code": "price_reopener", "in_force_from": "2027-04-01", "new_values": {"/price/amount": "75"}}
     wrong = seller.post(f"{url}/amendments", json=draft | {"new_values": {"/price/sum": "75"}})
-    assert (wrong.status_code, body(wrong)["errors"][0]["place"]) == (422, "/price/sum")
+    (fault,) = body(wrong)["errors"]
+    assert (wrong.status_code, fault["place"]) == (422, "/price/sum")
+    assert fault["detail"] == "no such place; expected a place in the terms as they stand"
+    assert fault["detail_zh"] == "没有这个位置；应为现行条款中的位置"
     made = seller.post(f"{url}/amendments", json=draft, headers={"Idempotency-Key": "one"})
     assert made.status_code == 201, made.text
     again = seller.post(f"{url}/amendments", json=draft, headers={"Idempotency-Key": "one"})
@@ -524,13 +528,17 @@ def test_amending_on_the_pages(client_as: As, contract: Contract) -> None:
     assert (unreadable.status_code, "Cannot be read" in unreadable.text) == (422, True)
     unsound = seller.post(f"{page}/amendments/new", data=sent | {"/price/amount": "free"})
     assert (unsound.status_code, 'id="error-/price/amount"' in unsound.text) == (422, True)
+    seller.post("/language", data={"language": "zh"})
+    told = seller.post(f"{page}/amendments/new", data=sent | {"/price/amount": "free", "other": "/clauses = []"}).text
+    assert "实为 'free'；应为 小数，例如 70000 或 0.25" in html.unescape(told)
+    seller.post("/language", data={"language": "en"})
     made = seller.post(f"{page}/amendments/new", data=sent)
     assert made.status_code == 303
     amendment = db.session.scalars(sa.select(Amendment)).one()
     own = f"{page}/amendments/{amendment.id}"
     assert made.location == own
     shown = seller.get(own).text
-    for text in ("/price/amount", "/deadlines/claim_days", "the index has fallen", "Sign and propose"):
+    for text in ("Price: per unit", "Deadlines: days for claims", "the index has fallen", "Sign and propose"):
         assert text in shown
     assert buyer.get(own).status_code == 404
     seller.post(f"{own}/document")
@@ -544,7 +552,7 @@ def test_amending_on_the_pages(client_as: As, contract: Contract) -> None:
     buyer.post(f"{own}/sign", data=fields(contract, "buyer", amendment.terms_hash))
     after = buyer.get(page).text
     assert "Versions of the terms" in after
-    assert "/price/amount" in after
+    assert "Price: per unit" in after
     assert "75 CNY" in buyer.get(f"{page}?as_of=2027-04-01").text
     assert "The terms in force on" in buyer.get(f"{page}?as_of=2027-04-01").text
     assert buyer.get(f"{page}?as_of=never").status_code == 200

@@ -19,6 +19,7 @@ from app.models import Claim, Contract, Event
 from app.operations import claims, endings, force_majeure, moves, suspension, termination
 from contracts.reasons import REASONS
 from contracts.state import TRANSITIONS, Actor, Guard, Subject, Transition, moves_from, state_names
+from contracts.wording import as_said
 from tests.functional.hindered_market import (
     AFTER_LONG_STOP,
     INSIDE,
@@ -150,7 +151,7 @@ def terminate(session: Session, found: Supply) -> object:
 
 def by_the_clock(session: Session, found: Supply) -> object:
     if endings.end_if_due(session, contract_id=found.contract.id, now=AFTER_LONG_STOP) is None:
-        raise Conflict("not due")
+        raise Conflict(as_said("not due"))
     return found
 
 

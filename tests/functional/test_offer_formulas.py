@@ -157,7 +157,7 @@ def test_the_form_offers_the_curve_and_keeps_the_formula(
 ) -> None:
     browser: FlaskClient = client_as(place.trader)
     asked = f"kind=capacity&round_id={place.round.id}&product={place.product.code}"
-    assert "LC · 60,000" in browser.get(f"/offers/new/product?{asked}").text
+    assert "(LC) · 60,000" in browser.get(f"/offers/new/product?{asked}").text
     form = {
         "kind": "capacity",
         "round_id": str(place.round.id),
@@ -165,15 +165,16 @@ def test_the_form_offers_the_curve_and_keeps_the_formula(
         "grade": "battery",
         "site_id": str(place.site.id),
         "periods/2027-Q1/quantity": "10",
+        "price_by": "formula",
         "formula/index": "LC",
         "formula/premium": "-500",
         "action": "post",
     }
-    both = browser.post("/offers", data=form | {"price": "70"})
-    assert (both.status_code, 'id="error-price"' in both.text) == (422, True)
+    unnamed = browser.post("/offers", data=form | {"formula/index": ""})
+    assert (unnamed.status_code, 'id="error-formula/index"' in unnamed.text) == (422, True)
     wrong = browser.post("/offers", data=form | {"formula/factor": "half"})
     assert 'id="error-formula/factor"' in wrong.text
-    answer = browser.post("/offers", data=form)
+    answer = browser.post("/offers", data=form | {"price": "70"})  # typed for another way to name the price
     assert answer.status_code == 303, answer.text
     offer = session.scalars(sa.select(Offer)).one()
     assert (offer.index_code, offer.index_factor, offer.index_premium, offer.price) == (

@@ -35,6 +35,7 @@ from app.operations import (
 from contracts.counter import Changes
 from contracts.price_formula import FixedPrice
 from contracts.state import Actor, Subject, end_states, moves_from, state_names
+from contracts.wording import as_said
 from tests import factories as make
 
 from .delivery_market import ASSAY, BINDING, FIRM, NOON, SHIPPED, Supply, supply
@@ -240,7 +241,7 @@ class Parties:
 
     def _decide(self, who: Principal, action: ReviewAction, reason: str) -> object:
         if self.row.state == "proposed":
-            raise Conflict("a decision takes the proposal up first: two moves")
+            raise Conflict(as_said("a decision takes the proposal up first: two moves"))
         return review.decide(self.session, principal=who, action=action, reason_code=reason, **self.own)
 
     def come_to(self, state: str) -> Proposal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -91,6 +92,22 @@ def test_a_delivery_on_the_pages(
     assert "90 so far" in page
     assert made.location in buyer.get("/call-offs").text
     assert made.location not in buyer.get("/call-offs?state=firm").text
+
+
+def test_the_schedule_is_drawn_against_what_was_called_and_delivered(
+    session: Session, client_as: As, deal: Supply, at: Callable[[dt.datetime], None]
+) -> None:
+    deal.received(60)
+    deal.call(30, month="2027-03")
+    page = client_as(deal.buyer).get(f"/contracts/{deal.contract.id}").text
+    told = re.findall(r"<title>(20.*?)</title>", page)
+    assert told[:2] == [
+        "2027 Q1: scheduled 100 t, called 90 t, delivered 60 t",
+        "2027 Q2: scheduled 100 t, called 0 t, delivered 0 t",
+    ]
+    heights = {look: float(height) for look, height in re.findall(r'class="(\w+)-bar".*? height="([\d.]+)"', page)[:3]}
+    assert heights["called"] == pytest.approx(0.9 * heights["scheduled"], abs=0.2)
+    assert heights["delivered"] == pytest.approx(0.6 * heights["scheduled"], abs=0.2)
 
 
 def test_what_is_wrong_stands_beside_its_field(

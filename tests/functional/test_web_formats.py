@@ -13,6 +13,7 @@ from flask_babel import force_locale
 from app.models import Unit
 from app.transaction import Application
 from app.web import formats as f
+from app.web.notes import note_in_words
 
 CASES: list[tuple[Callable[..., str], tuple[Any, ...], str, str]] = [
     (f.number, (Decimal("1234567.891"), 2), "1,234,567.89", "1,234,567.89"),
@@ -56,3 +57,29 @@ def test_both_languages(
 
 def test_every_unit_has_a_name() -> None:
     assert set(f.UNITS) == set(Unit)
+
+
+def test_a_filter_of_a_constant_follows_each_reader(app: Application) -> None:
+    """Jinja works constants out when it compiles a template, once for all readers, unless a filter needs the page."""
+    template = app.jinja_env.from_string('{{ "CNY"|currency_name }} {{ ("CNY"|currency_name) ~ "/" }}')
+    for locale, said in (("zh_Hans_CN", "元 元/"), ("en", "CNY CNY/"), ("zh_Hans_CN", "元 元/")):
+        with app.test_request_context(), force_locale(locale):
+            assert template.render() == said
+
+
+@pytest.mark.parametrize(
+    ("note", "chinese", "english"),
+    [
+        (
+            "1: provisional 2027-01 66303992.24",
+            "第 1 号，2027年1月暂定账单：66,303,992 元",
+            "No. 1, Provisional invoice for Jan 2027: CNY 66,303,992",
+        ),
+        ("30 of no. 2", "第 2 号中的 30 批", "30 lots of no. 2"),
+        ("what a person wrote: 1", "“what a person wrote: 1”", "“what a person wrote: 1”"),
+    ],
+)
+def test_notes_of_the_platform_are_told_in_words(app: Application, note: str, chinese: str, english: str) -> None:
+    for locale, said in (("zh_Hans_CN", chinese), ("en", english)):
+        with app.test_request_context(), force_locale(locale):
+            assert note_in_words(note) == said

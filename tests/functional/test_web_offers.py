@@ -16,6 +16,7 @@ from app.models import Offer, OfferKind, OfferState, Reason, User
 from tests import factories as make
 
 from .market_place import MarketPlace, market_place
+from .night_market import body
 from .web_market import at_noon, form_of, only_offer
 
 __all__ = ["at_noon"]
@@ -108,6 +109,39 @@ def test_a_preview_posts_nothing(browser: FlaskClient, place: MarketPlace) -> No
     assert db.session.query(Offer).count() == 0
 
 
+def test_the_form_is_checked_while_it_is_written(browser: FlaskClient, client_as: As, place: MarketPlace) -> None:
+    mistyped = {"price": "cheap", "periods/2027-Q2/quantity": "many", "min_term": "9"}
+    wrong = browser.post("/offers/check", data=form_of(place, **mistyped))
+    assert wrong.status_code == 200
+    assert body(wrong)["errors"] == {
+        "min_term": "Found 9; expected at most the 4 periods of the offer",  # the market's own check, at the same time
+        "periods/2027-Q2/quantity": "Found many; expected a number such as 1200.5",
+        "price": "Found cheap; expected a number such as 1200.5",
+    }
+    assert body(wrong)["preview"] == ""
+    good = browser.post("/offers/check", data=form_of(place, **{"periods/2027-Q2/price": "72"}))
+    assert body(good)["errors"] == {}
+    assert "You sell up to 400 t of" in body(good)["preview"]
+    assert "at 70 to 72 CNY/t or more" in body(good)["preview"]
+    assert "CNY 28,200" in body(good)["preview"]
+    assert browser.post("/offers/check", data={"kind": "capacity"}).json == {"errors": {}, "preview": ""}
+    assert db.session.query(Offer).count() == 0
+    browser.post("/offers", data=form_of(place, reference="A-1"))
+    again = browser.post(f"/offers/{only_offer().id}/check", data=form_of(place, reference="A-1", price="71"))
+    assert body(again)["errors"] == {}  # its own reference is no double
+    stranger = client_as(make.UserFactory())
+    assert stranger.post(f"/offers/{only_offer().id}/check", data=form_of(place)).status_code == 404
+
+
+def test_only_the_chosen_way_to_name_the_price_is_read(browser: FlaskClient, place: MarketPlace) -> None:
+    typed = {"periods/2027-Q3/price": "72", "formula/index": "none"}
+    browser.post("/offers", data=form_of(place, price_by="flat", reference="flat", **typed))
+    offer = only_offer()
+    assert ([period.price for period in offer.periods], offer.index_code) == ([None] * 4, None)
+    form = browser.get(f"/offers/{offer.id}/amend").text
+    assert 'name="price_by" value="flat" checked' in form
+
+
 def test_a_draft_is_kept_amended_and_posted(browser: FlaskClient, place: MarketPlace) -> None:
     browser.post("/offers", data=form_of(place, action="draft"))
     offer = only_offer()
@@ -189,7 +223,9 @@ def test_the_result_is_told_in_plain_words(browser: FlaskClient, place: MarketPl
     make.RunResultFactory(run=run, offer=offer, reason=Reason.OUT_OF_THE_MONEY, distance=Decimal(3200), filled=[0] * 8)
     for page in (browser.get(f"/offers/{offer.id}").text, browser.get("/").text):
         assert "Your ask is 3,200 CNY/t above the price at which you would have been taken." in page
-    assert "Price did not meet the market" in browser.get("/offers").text
+    listed = browser.get("/offers").text
+    assert "Price did not meet the market" in listed
+    assert "by 3,200 CNY/t" in listed
 
 
 def test_a_distance_that_is_only_a_least_one_says_so(browser: FlaskClient, place: MarketPlace) -> None:

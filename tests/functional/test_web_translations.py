@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -32,6 +33,7 @@ CHINESE, ENGLISH = "zh_Hans_CN", "en"
 METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None}
 SAME_IN_BOTH: set[str] = set()
+HAN = re.compile(r"[一-鿿]")
 NAMES = re.compile(r"%\((\w+)\)[sd]")
 
 
@@ -109,7 +111,7 @@ CODES: dict[str, Iterable[str]] = {
     "invoice_kind": models.InvoiceKind,
     "invoice_line": models.LineName,
     "fixing": models.FixingKind,
-    "subject": {*models.SubjectKind, "what_if", "curves", "supply_graph"},  # of steps, and of looks
+    "subject": {*models.SubjectKind, "what_if", "curves", "supply_graph", "proposal_thread"},  # of steps, and of looks
     "waits_for": Who,
     "waiting": What,
     "job": JobState,
@@ -173,6 +175,27 @@ def test_reasons_carry_both_languages() -> None:
     for group in REASONS.values():
         for reason in group:
             assert reason.text.zh != reason.text.en
+
+
+def texts_in_code() -> Iterator[tuple[str, str]]:
+    """The Chinese of every `Text` that code writes out, with its place."""
+    for folder in (SOURCES, SOURCES.parent / "contracts"):
+        for path in sorted(folder.rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Text":
+                    words = node.args[0] if node.args else None
+                    if isinstance(words, ast.Constant | ast.JoinedStr):
+                        parts = words.values if isinstance(words, ast.JoinedStr) else [words]
+                        literal = [str(one.value) for one in parts if isinstance(one, ast.Constant)]
+                        yield "".join(literal), f"{path.name}:{node.lineno}"
+
+
+def test_refusals_and_other_texts_of_the_domain_are_chinese() -> None:
+    """A refusal takes a `Text` and nothing else, which the types see to."""
+    found = list(texts_in_code())
+    assert len(found) > 400
+    english = [f"{place}: {text}" for text, place in found if re.search(r"[a-z]{3}", text) and not HAN.search(text)]
+    assert not english, english
 
 
 def test_a_locale_without_a_catalogue_speaks_as_the_code_does() -> None:

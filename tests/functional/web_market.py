@@ -34,6 +34,7 @@ def form_of(place: MarketPlace, **changes: Any) -> dict[str, str]:
         "product": place.product.code,
         "grade": place.grade.code,
         "site_id": str(place.site.id),
+        "price_by": "period",
         "price": "70",
         "currency": "CNY",
         "basis": "ex_works",

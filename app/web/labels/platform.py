@@ -24,6 +24,7 @@ TABLES: Mapping[str, Mapping[str, LazyString]] = {
         "what_if": _("What-if"),
         "curves": _("Curves of supply and demand"),
         "supply_graph": _("Supply graph"),
+        "proposal_thread": _("Messages about a proposal"),
     },
     "job": {
         JobState.WAITING: _("Waiting"),

@@ -1,0 +1,51 @@
+"""Notes that the platform writes of itself, in words. What people wrote stays as they wrote it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from flask import Flask
+
+from app.web.formats import money, period
+from app.web.labels import label_of
+from app.web.texts import _
+
+_INVOICE = re.compile(r"(?P<number>\d+): (?P<kind>[a-z_]+) (?P<period>\d{4}(-(Q[1-4]|\d\d))?) (?P<gross>-?[\d.]+)")
+_SPLIT = re.compile(r"(?P<lots>\d+) of no\. (?P<number>\d+)")
+_RUN = re.compile(r"(?P<superseded>superseded by )?run (?P<id>[0-9a-f-]{36})")
+
+
+def note_in_words(note: str) -> str:
+    """The note in the language of the page."""
+    return next((told(match) for pattern, told in _WAYS if (match := pattern.fullmatch(note))), f"“{note}”")
+
+
+def _invoice(match: re.Match[str]) -> str:
+    return _(
+        "No. %(number)s, %(kind)s for %(period)s: %(gross)s",
+        number=match["number"],
+        kind=label_of("invoice_kind", match["kind"]),
+        period=period(match["period"]),
+        gross=money(match["gross"]),
+    )
+
+
+def _split(match: re.Match[str]) -> str:
+    return _("%(lots)s lots of no. %(number)s", lots=match["lots"], number=match["number"])
+
+
+def _run(match: re.Match[str]) -> str:
+    run = match["id"][:8]
+    return _("superseded by run %(run)s", run=run) if match["superseded"] else _("run %(run)s", run=run)
+
+
+_WAYS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (_INVOICE, _invoice),
+    (_SPLIT, _split),
+    (_RUN, _run),
+)
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals.update(note_in_words=note_in_words)
