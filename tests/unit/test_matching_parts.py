@@ -217,7 +217,7 @@ def _all_windows(arrays: Market, lanes: Lanes, duals: Duals, at: int) -> dict[tu
         gain = 0.0
         for t in range(first, last + 1):
             gain += buyers.price[j, t] - takes * duals.buyer[j, t] - sellers.price[i, t] - duals.seller[i, t]
-            gain -= lanes.freight[at] + sum(duals.family[f, t] for f in lanes.family[at] if f >= 0)
+            gain -= lanes.freight[at] * arrays.worth[t] + sum(duals.family[f, t] for f in lanes.family[at] if f >= 0)
         found[first, last] = float(gain / arrays.level[sellers.product[i]])
     return found
 

@@ -294,7 +294,7 @@ def works(
 
 def test_demand_that_a_cut_output_leaves_goes_to_another_seller() -> None:
     """At fractions of lots cells would be made of salt made of cells; whole lots of it stop the loop at its stock, when
-    the seller has had his share of the demand already."""
+    the seller, who may not keep the loop going himself, has had his share of the demand already."""
     free = {("*", "north", "south"): Decimal(0), ("*", "south", "north"): Decimal(0)}
     market = snapshot(
         sell("s", [500], "48", product="cell"),
@@ -304,6 +304,7 @@ def test_demand_that_a_cut_output_leaves_goes_to_another_seller() -> None:
             works("d", "south", ("cell", "salt"), "0.3333333333", fee="30"),
         ),
         freight=free,
+        exclusions=frozenset([frozenset(["firm of s", "firm of d"])]),
     )
     answer = run(replace(market, grades=tuple(replace(grade, lot=Decimal(10)) for grade in market.grades)))
     given_out = {contract.seller: contract.rate for contract in answer.contracts if contract.buyer == "b"}
