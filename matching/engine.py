@@ -23,6 +23,9 @@ FEASIBILITY = 1e-10  # the smallest HiGHS accepts, for both its tolerances
 INFINITY = np.inf
 # Variables. Measured on two cores: at 94 000 simplex and interior point take the same time, at 213 000 79 s and 31 s.
 LARGE = 100_000
+# A solve that goes on for so many pivots has lost its way: the longest seen took one for every row and 10 000 more.
+PIVOTS, PIVOTS_A_ROW = 20_000, 10
+PERTURBATION = "dual_simplex_cost_perturbation_multiplier"
 
 
 class SolverFailed(MarketError):
@@ -126,7 +129,7 @@ class WarmEngine(Engine):
             ("dual_feasibility_tolerance", FEASIBILITY),
             # HiGHS perturbs costs against degeneracy. That leads a warm solve away from a basis that is nearly optimal,
             # through thousands of needless pivots.
-            ("dual_simplex_cost_perturbation_multiplier", 0.0),
+            (PERTURBATION, 0.0),
         ):
             self.highs.setOptionValue(option, value)
         free = np.full(rows, INFINITY)
@@ -157,13 +160,11 @@ class WarmEngine(Engine):
         # Without a basis to go on from, a large programme is faster by the interior, with a crossover to a vertex.
         cold = not self.highs.getBasis().valid
         self.highs.setOptionValue("solver", "ipm" if cold and len(objective) > LARGE else "choose")
+        self.highs.setOptionValue("simplex_iteration_limit", PIVOTS + PIVOTS_A_ROW * len(face.row_upper))
         self.highs.run()
         status = self.highs.getModelStatus()
         if status != highspy.HighsModelStatus.kOptimal:
-            # A basis from another face can mislead the simplex method; a fresh start settles what is true.
-            self.highs.clearSolver()
-            self.highs.run()
-            status = self.highs.getModelStatus()
+            status = self._afresh()
         if status not in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kModelEmpty):
             raise SolverFailed(self.highs.modelStatusToString(status))
         solution = self.highs.getSolution()
@@ -172,6 +173,16 @@ class WarmEngine(Engine):
             duals=-np.array(solution.row_dual),
             value=-float(self.highs.getInfo().objective_function_value),
         )
+
+    def _afresh(self) -> highspy.HighsModelStatus:
+        """Solve from nothing, with perturbed costs and without a limit: a basis from another face can mislead the
+        simplex method, and without perturbation it may go in a circle."""
+        self.highs.clearSolver()
+        self.highs.setOptionValue(PERTURBATION, 1.0)
+        self.highs.setOptionValue("simplex_iteration_limit", highspy.kHighsIInf)
+        self.highs.run()
+        self.highs.setOptionValue(PERTURBATION, 0.0)
+        return self.highs.getModelStatus()
 
     def basis(self) -> Basis | None:
         at = self.highs.getBasis()

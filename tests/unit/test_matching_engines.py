@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from matching import engine as engine_module
 from matching.building import build
 from matching.clearing import clear
 from matching.engine import Engine, Face, ReferenceEngine, SolverFailed, WarmEngine
@@ -42,6 +43,16 @@ def test_both_engines_give_the_same_welfare_fills_and_shadow_prices(seed: int) -
     assert warm[0] == pytest.approx(reference[0], rel=1e-9)
     assert warm[1] == pytest.approx(reference[1], abs=1e-4)  # lots
     assert warm[2] == pytest.approx(reference[2], rel=1e-6, abs=1e-3)  # CNY per lot
+
+
+def test_a_solve_that_loses_its_way_is_made_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = rates_and_ends(0, WarmEngine)
+    monkeypatch.setattr(engine_module, "PIVOTS", 0)
+    monkeypatch.setattr(engine_module, "PIVOTS_A_ROW", 0)
+    found = rates_and_ends(0, WarmEngine)
+    assert found[0] == pytest.approx(expected[0], rel=1e-9)
+    assert found[1] == pytest.approx(expected[1], abs=1e-4)  # lots
+    assert found[2] == pytest.approx(expected[2], rel=1e-6, abs=1e-3)  # CNY per lot
 
 
 def simple_face(kind: type[Engine]) -> Face:
