@@ -22,6 +22,9 @@ from matching.run import run
 from matching.scenarios import clear_all, with_quantity
 from matching.snapshot import Snapshot
 
+# The scheduler runs in a thread of this process: there a warning that is an error stops it, and the test waits for ever.
+pytestmark = pytest.mark.filterwarnings("default")
+
 
 @pytest.fixture(scope="module")
 def nation() -> Snapshot:
@@ -52,7 +55,7 @@ def test_firms_are_ranked_alike_by_two_processes(nation: Snapshot) -> None:
 
 @pytest.fixture
 def cluster() -> Iterator[LocalCluster]:
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as workers:
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0") as workers:
         yield workers
 
 
