@@ -110,8 +110,8 @@ def decide_on_many() -> ResponseReturnValue:
     if waiting := outcomes.count(Outcome.RECOMMENDED):
         flash(ngettext("%(num)d waits for a second person.", "%(num)d wait for a second person.", waiting), "success")
     for verdict in verdicts:
-        if verdict.outcome is Outcome.REFUSED:
-            flash(_("Not decided: %(why)s", why=verdict.detail), "warning")
+        if verdict.why is not None:
+            flash(_("Not decided: %(why)s", why=verdict.why.in_language(language())), "warning")
     return back
 
 

@@ -246,6 +246,9 @@ def test_many_are_decided_at_once_and_a_refusal_does_not_stop_the_rest(session: 
     assert "1 proposal is released." in page
     assert "1 waits for a second person." in page
     assert "Not decided: the proposal has changed since" in page
+    browser.post("/language", data={"language": "zh"})
+    browser.post("/console/review", data=RELEASE | {"chosen": [f"{stale.id}:{stale.version + 1}"]})
+    assert f"提案在第 {stale.version + 1} 版读取后已有变动" in browser.get("/console/review").text
 
 
 def test_many_are_withheld_at_once(session: Session, client_as: As) -> None:
