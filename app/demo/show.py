@@ -226,6 +226,7 @@ def directions(place: Path, papers: Sequence[Path], *, data: Path) -> Iterator[s
     for paper, name, what in zip(papers, ("contract", "its life"), PAPERS, strict=False):
         yield f"  {name:<10} {_near(paper)}, {what}"
     yield "  console    make serve, then http://127.0.0.1:8000; CHANGDAN_DEMO_SIGNING=1 lets it trust the demo's keys"
+    yield "  worker     make worker beside it ranks firms by criticality and answers what-ifs of the console"
     yield f"  accounts   {_near(data / USERS_FILE)}: a role each, and seller and buyer of the contract; first passwords"
     yield "  again      make demo shows this again; flask --app wsgi demo --fresh drops it all and starts anew"
 
