@@ -22,7 +22,7 @@ from app.models import Grade, Proposal, ReviewAction, ReviewDecision, ReviewStep
 from app.operations import bundles, moves, proposal_versions
 from app.operations.contract_terms import PARTS, affiliates_of, freeze_terms
 from app.permissions import Permission
-from contracts.state import Actor, Guard, Subject, moves_from
+from contracts.state import STATES, Actor, Guard, Subject, moves_from
 from contracts.wording import Text
 from market.errors import MarketError
 
@@ -271,10 +271,11 @@ def _lock(
     proposal = find_review(session, principal=principal, proposal_id=proposal_id)
     members = bundles.lock(session, proposal.bundle_id, *PARTS, selectinload(Proposal.decisions))
     if version is not None and proposal.version != version:
+        now = next(state.text for state in STATES[Subject.PROPOSAL] if state.name == proposal.state)
         raise Conflict(
             Text(
-                f"提案在第 {version} 版读取后已有变动",
-                f"the proposal has changed since version {version} was read; it is {proposal.state} now",
+                f"提案在第 {version} 版读取后已有变动，现为“{now.zh}”",
+                f"the proposal has changed since version {version} was read; it is “{now.en}” now",
             ),
             open_moves=open_moves(proposal, principal),
         )

@@ -206,7 +206,8 @@ def test_the_later_of_two_is_told_and_keeps_his_words(session: Session, client_a
     session.refresh(proposal)
     assert proposal.state == "released"
     assert answer.status_code == 409
-    assert "something happened meanwhile" in answer.text
+    assert "something happened meanwhile: the proposal has changed since version" in answer.text
+    assert "it is “Released” now" in answer.text
     assert "readonly>the index jumped</textarea>" in answer.text
     looks = session.scalars(sa.select(AccessLog).where(AccessLog.user_id == later.id)).all()
     assert len(looks) == 2, "the page showed both sealed offers"
