@@ -103,6 +103,7 @@ class Site(Fact):
     lat: Decimal
     lon: Decimal
     place: str
+    place_zh: str
     weight: Decimal
 
 

@@ -87,6 +87,7 @@ class OfferImportRowSchema(ma.Schema):
 
     sheet = ma.fields.String(required=True)
     row = ma.fields.Integer(required=True, metadata={"description": "The header is row 1"})
+    reference = ma.fields.String(required=True, allow_none=True, metadata={"description": "Your own, of that row"})
     column = ma.fields.String(required=True, allow_none=True)
     outcome = ma.fields.Enum(RowOutcome, by_value=True, required=True)
     offer_id = ma.fields.UUID(required=True, allow_none=True)
@@ -183,7 +184,7 @@ def list_import_rows(arguments: dict[str, Any], import_id: uuid.UUID) -> Page[di
 @refuses(blueprint, 404)
 @blueprint.response(200, FILE, content_type=offer_sheet.MEDIA_TYPE)
 def get_corrected(import_id: uuid.UUID) -> Response:
-    """The rows that were not posted, each with what is wrong in the last column: mend it and send it again."""
+    """The rows that were not posted, with what is wrong on each cell and in the last column: mend it, send it again."""
     content = imports.corrected_file(session(), principal=principal(), import_id=import_id, now=clock())
     return _workbook(content, "offers-corrected.xlsx")
 

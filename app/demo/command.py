@@ -64,6 +64,8 @@ def _play(fresh: bool) -> None:
         done(show.settle_people(scenario, data=data, now=clock()))
     with _step("night") as done:
         done(show.run_night(clock=clock, watch=_watcher()))
+    with _step("prices") as done:
+        done(show.publish_prices(now=clock()))
     with _step("contract") as done:
         done(show.play_life(config=settings(), tables=facts, now=clock()))
     with transaction() as session:

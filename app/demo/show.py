@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from app.auth import SYSTEM
+from app.auth.principal import of_user
 from app.config import Config
 from app.demo import biography, choice, life, life_page, market, people
 from app.demo.biography import Biography
@@ -22,11 +23,13 @@ from app.demo.notice import notice
 from app.demo.page import page
 from app.demo.stage import Stage, act_on, all_or_nothing
 from app.demo.terminal import heading, number
+from app.errors import Refused
 from app.jobs import night
 from app.jobs.night import Clock, Watcher
 from app.jobs.transactions import in_transaction, transaction
-from app.models import Run, RunState
-from app.operations import documents, flows, reference_load, rounds, runs
+from app.models import PricePublication, PublishedPrice, Run, RunState, User
+from app.operations import documents, flows, hub_prices, reference_load, rounds, runs
+from app.operations.people import visible_users
 from market.errors import MarketError
 from reference.offers import Scenario
 from reference.prices import index_fixings
@@ -105,6 +108,29 @@ def run_night(*, clock: Clock, watch: Watcher) -> str:
             run = runs.get_run(session, principal=SYSTEM, run_id=run_id)
             raise NightFailed(f"run {run_id} {state}: {run.error}")
     return "the round is cleared"
+
+
+def publish_prices(*, now: dt.datetime) -> str:
+    """Staff publish the night's prices by hub, unless they have; says so where too few firms stand behind any."""
+
+    def work(session: Session) -> str:
+        run = _last_run(session)
+        if run is None:
+            raise NightFailed(f"no run of round {market.ROUND} is done")
+        of_round = hub_prices.visible_publications(SYSTEM).where(PricePublication.round_id == run.round_id)
+        if session.scalar(of_round) is not None:
+            return "published already"
+        staff = session.scalars(visible_users(SYSTEM).where(User.email == people.STAFF.email)).one()
+        try:
+            made = hub_prices.publish(session, principal=of_user(staff), run_id=run.id, now=now)
+        except Refused as refusal:
+            return refusal.text.en
+        of_it = hub_prices.visible_prices(SYSTEM).where(PublishedPrice.publication_id == made.id)
+        return (
+            f"{number(len(session.scalars(of_it).all()))} prices by region and quarter that may be told are published"
+        )
+
+    return in_transaction(work)
 
 
 def play_life(*, config: Config, tables: Tables, now: dt.datetime) -> str:
@@ -200,6 +226,7 @@ def directions(place: Path, papers: Sequence[Path], *, data: Path) -> Iterator[s
     for paper, name, what in zip(papers, ("contract", "its life"), PAPERS, strict=False):
         yield f"  {name:<10} {_near(paper)}, {what}"
     yield "  console    make serve, then http://127.0.0.1:8000; CHANGDAN_DEMO_SIGNING=1 lets it trust the demo's keys"
+    yield "  worker     make worker beside it ranks firms by criticality and answers what-ifs of the console"
     yield f"  accounts   {_near(data / USERS_FILE)}: a role each, and seller and buyer of the contract; first passwords"
     yield "  again      make demo shows this again; flask --app wsgi demo --fresh drops it all and starts anew"
 

@@ -78,6 +78,7 @@ class OfferImport(Model):
 class OfferImportRow(Model):
     """What became of one row: accepted, with its offer if it was posted, or one thing wrong in one column.
 
+    `reference` is the row's, as the firm names the offer, because people look for that and not for a number.
     `code` and `params` say what was expected, so that it can be told in any language; `expected` says it in English.
     """
 
@@ -95,6 +96,7 @@ class OfferImportRow(Model):
     import_id: Mapped[uuid.UUID] = mapped_column(part_of("offer_import.id"))
     sheet: Mapped[Text]
     row: Mapped[int]
+    reference: Mapped[str | None] = mapped_column(sa.Text)
     column: Mapped[str | None] = mapped_column(sa.Text)
     outcome: Mapped[RowOutcome] = mapped_column(choice(RowOutcome, "outcome"))
     offer_id: Mapped[uuid.UUID | None] = mapped_column(restrict("offer.id"), index=True)

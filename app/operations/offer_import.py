@@ -39,6 +39,7 @@ class _Row:
     """One row of the file: its terms if they are good, or what is wrong by the title of the column."""
 
     number: int
+    reference: str | None
     terms: OfferTerms | None = None
     faults: list[tuple[str | None, OfferFault]] = field(default_factory=list)
     offer: Offer | None = None
@@ -161,7 +162,7 @@ def read_file(session: Session, offer_import: OfferImport) -> tuple[OfferSheet, 
 
 
 def corrected_file(session: Session, *, principal: Principal, import_id: uuid.UUID, now: dt.datetime) -> bytes:
-    """The file as an XLSX with what is wrong in a last column; rows whose offers were posted are left out.
+    """The file as an XLSX with what is wrong beside the cells; rows whose offers were posted are left out.
 
     :raises NotFound: the asker's firm has sent no such file.
     """
@@ -169,16 +170,15 @@ def corrected_file(session: Session, *, principal: Principal, import_id: uuid.UU
     if offer_import.content is None:
         raise NotFound("the file of this import is not kept")
     sheet = read_sheet(offer_import.content, filename=offer_import.filename)
-    errors: dict[int, list[str]] = defaultdict(list)
+    errors: dict[int, dict[str | None, str]] = defaultdict(dict)
     posted = set()
     for row in offer_import.rows:
         if row.outcome is RowOutcome.REJECTED:
-            errors[row.row].append(f"{row.column or ''}: {said(row, Language.CHINESE)} / {said(row, Language.ENGLISH)}")
+            errors[row.row][row.column] = f"{said(row, Language.CHINESE)} / {said(row, Language.ENGLISH)}"
         elif row.offer_id is not None:
             posted.add(row.row)
     wanted = [number for number, _ in sheet.rows if number not in posted]
-    texts = {number: "\n".join(lines) for number, lines in errors.items()}
-    return offer_sheet.corrected(sheet, errors=texts, rows=wanted, now=now)
+    return offer_sheet.corrected(sheet, errors=errors, rows=wanted, now=now)
 
 
 def said(row: OfferImportRow, language: Language) -> str:
@@ -199,7 +199,7 @@ def _checked_rows(
     for number, cells in sheet.rows:
         if _is_example(cells, where):
             continue
-        row = _Row(number)
+        row = _Row(number, _reference(cells, where))
         rows.append(row)
         statement, faults = reader.read(number, cells)
         if statement is not None:
@@ -214,8 +214,14 @@ def _checked_rows(
 
 
 def _is_example(cells: list[Cell], where: Layout) -> bool:
+    return (_reference(cells, where) or "").upper().startswith(EXAMPLES)
+
+
+def _reference(cells: list[Cell], where: Layout) -> str | None:
+    """The firm's own name for the offer of a row, whatever else is wrong with it."""
     position = where.fields.get("reference")
-    return position is not None and position < len(cells) and text(cells[position]).upper().startswith(EXAMPLES)
+    named = text(cells[position]) if position is not None and position < len(cells) else ""
+    return named[:LONGEST_FOUND] or None
 
 
 def _repeated(
@@ -240,6 +246,7 @@ def _results(sheet: str, row: _Row) -> list[OfferImportRow]:
             OfferImportRow(
                 sheet=sheet,
                 row=row.number,
+                reference=row.reference,
                 outcome=RowOutcome.ACCEPTED,
                 offer_id=row.offer.id if row.offer is not None else None,
             )
@@ -251,6 +258,7 @@ def _results(sheet: str, row: _Row) -> list[OfferImportRow]:
         OfferImportRow(
             sheet=sheet,
             row=row.number,
+            reference=row.reference,
             column=column,
             outcome=RowOutcome.REJECTED,
             found=fault.found[:LONGEST_FOUND],

@@ -36,7 +36,11 @@ def start(session: Session, *, import_id: uuid.UUID, now: dt.datetime) -> int | 
     if found.state not in OPEN:
         return None
     if found.attempt >= MOST_ATTEMPTS:
-        _fail(found, f"given up: {found.attempt} attempts ended without an answer", now)
+        _fail(
+            found,
+            f"已放弃：{found.attempt} 次尝试均未完成 / given up: {found.attempt} attempts ended without an answer",
+            now,
+        )
         return None
     found.state, found.attempt, found.checked_count = ImportState.RUNNING, found.attempt + 1, 0
     session.flush()
@@ -103,7 +107,7 @@ def give_up(session: Session, *, import_id: uuid.UUID, now: dt.datetime) -> None
     found = _locked(session, import_id)
     if found.state is not ImportState.QUEUED:
         raise Conflict(Text("该文件不在等待中", f"the file is {found.state}; expected one that waits"))
-    _fail(found, "the platform took the file out of the queue; send it again", now)
+    _fail(found, "平台已将该文件移出队列，请重新上传 / the platform took the file out of the queue; send it again", now)
     session.flush()
 
 

@@ -1,10 +1,11 @@
-"""Writes workbooks of offers: the template to fill in, and a file sent back with what is wrong in its last column."""
+"""Writes workbooks of offers: the template to fill in, and a file sent back with what is wrong beside each cell."""
 
 from __future__ import annotations
 
 import datetime as dt
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.auth import Principal
 from app.models import Site
+from app.operations.offer_cells import text
 from app.operations.offer_checks import Admission, admission
 from app.operations.offer_columns import BY_FIELD, COLUMNS, ERRORS
 from app.operations.offer_file import MOST_ROWS, SHEET, Cell, OfferSheet
@@ -49,10 +51,14 @@ def template(session: Session, *, principal: Principal, round_id: Any, now: dt.d
     return buffer.getvalue()
 
 
-def corrected(sheet: OfferSheet, *, errors: Mapping[int, str], rows: Sequence[int], now: dt.datetime) -> bytes:
-    """The named rows of a sheet as they came, with what is wrong with each in a last column, rows with faults marked.
+Faults = Mapping[str | None, str]
+"""What is wrong with a row, by the title of the column; None where it is the row as a whole."""
 
-    `errors` maps a row number to its text. What came as text stays text: nothing becomes a formula.
+
+def corrected(sheet: OfferSheet, *, errors: Mapping[int, Faults], rows: Sequence[int], now: dt.datetime) -> bytes:
+    """The named rows of a sheet as they came. What is wrong stands on the cell, as a comment, and in a last column.
+
+    `errors` has the faults by the number of the row. What came as text stays text: nothing becomes a formula.
     """
     buffer = io.BytesIO()
     workbook = xlsxwriter.Workbook(buffer, {"in_memory": True, "remove_timezone": True})
@@ -60,25 +66,45 @@ def corrected(sheet: OfferSheet, *, errors: Mapping[int, str], rows: Sequence[in
     kept = [position for position, cell in enumerate(sheet.header) if str(cell).strip() != ERRORS]
     written = workbook.add_worksheet(SHEET)
     _write_header(workbook, written, [str(sheet.header[position]) for position in kept] + [ERRORS])
-    formats = {
-        False: (None, workbook.add_format({"num_format": "yyyy-mm-dd"})),
-        True: (
-            workbook.add_format({"bg_color": "#FDE9E7"}),
-            workbook.add_format({"bg_color": "#FDE9E7", "num_format": "yyyy-mm-dd"}),
-        ),
-    }
-    wrapped = workbook.add_format({"text_wrap": True, "bg_color": "#FDE9E7"})
+    formats = _Formats.of(workbook)
     by_number = dict(sheet.rows)
     for line, number in enumerate(rows, start=1):
-        usual, dated = formats[number in errors]
-        cells = by_number[number]
+        cells, faults = by_number[number], errors.get(number, {})
         for column, position in enumerate(kept):
+            fault = faults.get(text(sheet.header[position]))
+            usual, dated = formats.wrong if fault else formats.of_bad_row if faults else formats.of_good_row
             _write_cell(written, (line, column), cells[position] if position < len(cells) else "", usual, dated)
-        if number in errors:
-            written.write_string(line, len(kept), errors[number], wrapped)
+            if fault:
+                written.write_comment(line, column, fault, {"author": "", "x_scale": 2})
+        if faults:
+            lines = (f"{column or ''}: {fault}" for column, fault in faults.items())
+            written.write_string(line, len(kept), "\n".join(lines), formats.words)
     written.set_column(len(kept), len(kept), 80)
     workbook.close()
     return buffer.getvalue()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Formats:
+    """How cells of the file to correct look: a usual one and a date, by what is wrong, their row or they themselves."""
+
+    of_good_row: tuple[Any, Any]
+    of_bad_row: tuple[Any, Any]
+    wrong: tuple[Any, Any]
+    words: Any
+
+    @classmethod
+    def of(cls, workbook: Any) -> _Formats:
+        row = {"bg_color": "#FDE9E7"}
+        cell = {"bg_color": "#F5A79B", "border": 1, "border_color": "#B0271B"}
+        date = {"num_format": "yyyy-mm-dd"}
+        add = workbook.add_format
+        return cls(
+            of_good_row=(None, add(date)),
+            of_bad_row=(add(row), add(row | date)),
+            wrong=(add(cell), add(cell | date)),
+            words=add(row | {"text_wrap": True}),
+        )
 
 
 def _write_header(workbook: Any, sheet: Any, titles: Sequence[str]) -> None:

@@ -299,7 +299,7 @@ def _sites(tables: Tables, firms: dict[str, uuid.UUID]) -> Iterator[dict[str, An
         yield {
             "firm_id": firms[row.firm],
             "code": row.site,
-            "name_zh": row.place,
+            "name_zh": row.place_zh,
             "name_en": row.place,
             "region_code": row.region,
             "source": row.source,

@@ -17,12 +17,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, attributes, selectinload
 
 from app.auth import Principal
-from app.errors import Conflict, Forbidden, NotFound, Refused
+from app.errors import Conflict, Forbidden, NotFound, Refused, Told
 from app.models import Grade, Proposal, ReviewAction, ReviewDecision, ReviewStep, Round, Run
 from app.operations import bundles, moves, proposal_versions
 from app.operations.contract_terms import PARTS, affiliates_of, freeze_terms
 from app.permissions import Permission
-from contracts.state import Actor, Guard, Subject, moves_from
+from contracts.state import STATES, Actor, Guard, Subject, moves_from
 from contracts.wording import Text
 from market.errors import MarketError
 
@@ -47,11 +47,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The outcome for one proposal of many; `detail` says why it was refused."""
+    """The outcome for one proposal of many; `why` says why it was refused."""
 
     proposal_id: uuid.UUID
     outcome: Outcome
-    detail: str | None = None
+    why: Text | None = None
+
+    @property
+    def detail(self) -> str | None:
+        """Why it was refused, as programs are told."""
+        return None if self.why is None else self.why.en
 
 
 def visible_reviews(principal: Principal) -> sa.Select[Proposal]:
@@ -230,9 +235,9 @@ def release_many(
         except Refused as refusal:
             if refusal.field == "reason_code":
                 raise
-            verdicts[proposal_id] = _refused(proposal_id, refusal)
+            verdicts[proposal_id] = refused(proposal_id, refusal)
         except MarketError as refusal:
-            verdicts[proposal_id] = _refused(proposal_id, refusal)
+            verdicts[proposal_id] = refused(proposal_id, refusal)
         else:
             made = Outcome.RELEASED if decided.step is ReviewStep.DECISION else Outcome.RECOMMENDED
             verdicts |= {one.id: Verdict(proposal_id=one.id, outcome=made) for one in decided.proposals}
@@ -266,10 +271,11 @@ def _lock(
     proposal = find_review(session, principal=principal, proposal_id=proposal_id)
     members = bundles.lock(session, proposal.bundle_id, *PARTS, selectinload(Proposal.decisions))
     if version is not None and proposal.version != version:
+        now = next(state.text for state in STATES[Subject.PROPOSAL] if state.name == proposal.state)
         raise Conflict(
             Text(
-                f"提案在第 {version} 版读取后已有变动",
-                f"the proposal has changed since version {version} was read; it is {proposal.state} now",
+                f"提案在第 {version} 版读取后已有变动，现为“{now.zh}”",
+                f"the proposal has changed since version {version} was read; it is “{now.en}” now",
             ),
             open_moves=open_moves(proposal, principal),
         )
@@ -344,5 +350,7 @@ def _sign(
     attributes.flag_modified(member, "state")
 
 
-def _refused(proposal_id: uuid.UUID, refusal: MarketError) -> Verdict:
-    return Verdict(proposal_id=proposal_id, outcome=Outcome.REFUSED, detail=str(refusal))
+def refused(proposal_id: uuid.UUID, refusal: MarketError) -> Verdict:
+    """The verdict on a proposal that was refused; one that is not there for the asker has no words of its own."""
+    why = refusal.text if isinstance(refusal, Told) else Text("没有该提案", str(refusal))
+    return Verdict(proposal_id=proposal_id, outcome=Outcome.REFUSED, why=why)

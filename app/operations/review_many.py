@@ -77,7 +77,7 @@ def _withhold(session: Session, proposal_id: uuid.UUID, version: int, terms: _Te
     except MarketError as refusal:
         if isinstance(refusal, Refused) and refusal.field == "reason_code":
             raise
-        return {proposal_id: Verdict(proposal_id=proposal_id, outcome=Outcome.REFUSED, detail=str(refusal))}
+        return {proposal_id: review.refused(proposal_id, refusal)}
     made = Outcome.RELEASED if decided.step is ReviewStep.DECISION else Outcome.RECOMMENDED
     return {one.id: Verdict(proposal_id=one.id, outcome=made) for one in decided.proposals}
 

@@ -34,6 +34,7 @@ from app.models import (
 from app.operations import audit, review
 from app.operations.index_prices import distance_in_percent
 from app.operations.offer_prices import moment_of, prices_by_period
+from app.operations.processing_costs import InputCost, input_costs
 from app.operations.proposals import periods_of, units_of
 from app.operations.review_checks import (
     Capability,
@@ -110,6 +111,7 @@ class OfferSide:
     next_best: NextBest | None
     result: RunResult | None
     market_share: Decimal | None
+    inputs: Sequence[InputCost]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +260,7 @@ def _side(session: Session, proposal: Proposal, offer: Offer, shares: MarketShar
         next_best=_next_best(session, proposal.next_best, selling=selling),
         result=session.get(RunResult, (proposal.run_id, offer.id)),
         market_share=shares.seller if selling else shares.buyer,
+        inputs=input_costs(session, proposal=proposal, offer=offer) if selling else (),
     )
 
 

@@ -114,7 +114,7 @@ def progress(import_id: uuid.UUID) -> ResponseReturnValue:
 @blueprint.get("/offers/uploads/<uuid:import_id>/corrections.xlsx")
 @requires(Permission.OFFER_IMPORT)
 def corrections(import_id: uuid.UUID) -> Response:
-    """The rows that were not posted, with what is wrong with each in a last column."""
+    """The rows that were not posted, with what is wrong on each cell and in a last column."""
     content = imports.corrected_file(session(), principal=principal(), import_id=import_id, now=clock())
     return _workbook(content, "offers-to-correct.xlsx")
 

@@ -16,6 +16,7 @@ from app.errors import NotFound
 from app.operations import hub_prices, pages, published
 from app.operations.offer_terms import plain
 from app.web.curves import index_drawing
+from app.web.hub_price_drawing import hub_drawing
 from app.web.hub_prices import tables_of
 
 blueprint = Blueprint("public_pages", __name__)
@@ -46,7 +47,10 @@ def prices() -> ResponseReturnValue:
         "prices.html",
         series=[(one, _path([value for _day, value in one.days[-DAYS_DRAWN:]])) for one in series],
         round_prices=published.round_prices(session()),
-        published=[(one, tables_of(session(), one.prices)) for one in hub_prices.publications(session())],
+        published=[
+            (one, [(table, hub_drawing(table)) for table in tables_of(session(), one.prices)])
+            for one in hub_prices.publications(session())
+        ],
         products=pages.products_by_code(session()),
         fewest=published.FEWEST_FIRMS,
         largest_two=published.LARGEST_TWO,

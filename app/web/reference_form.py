@@ -47,7 +47,7 @@ NAMES: Mapping[str, LazyString] = {
     "rank": lazy_gettext("Rank: a higher one serves a lower requirement"),
     "bound": lazy_gettext("Bound"),
     "decimals": lazy_gettext("Decimals shown"),
-    "value": lazy_gettext("Value"),
+    "value": lazy_gettext("Figure"),
     "output_product_code": lazy_gettext("Product made"),
     "output_grade_code": lazy_gettext("Grade made"),
     "input_product_code": lazy_gettext("Input"),

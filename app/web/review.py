@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from decimal import Decimal
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -18,6 +19,7 @@ from app.operations.offer_cells import CellFault, number
 from app.operations.review import Outcome
 from app.operations.review_many import decide_many, next_waiting
 from app.permissions import Permission
+from app.transaction import keep_on_refusal
 from app.web.formats import in_words, language
 from app.web.labels import reason_text
 from app.web.paging import here, page_of
@@ -108,8 +110,8 @@ def decide_on_many() -> ResponseReturnValue:
     if waiting := outcomes.count(Outcome.RECOMMENDED):
         flash(ngettext("%(num)d waits for a second person.", "%(num)d wait for a second person.", waiting), "success")
     for verdict in verdicts:
-        if verdict.outcome is Outcome.REFUSED:
-            flash(_("Not decided: %(why)s", why=verdict.detail), "warning")
+        if verdict.why is not None:
+            flash(_("Not decided: %(why)s", why=verdict.why.in_language(language())), "warning")
     return back
 
 
@@ -117,6 +119,11 @@ def decide_on_many() -> ResponseReturnValue:
 @requires(Permission.SEALED_READ)
 def show(proposal_id: uuid.UUID) -> ResponseReturnValue:
     """Everything about one proposal; that both sealed offers were looked at is written down."""
+    return _sheet_page(proposal_id, {})
+
+
+def _sheet_page(proposal_id: uuid.UUID, typed: Mapping[str, str]) -> str:
+    """The page of one proposal, its form as it was typed."""
     sheet = review_sheet.open_sheet(
         session(), principal=principal(), proposal_id=proposal_id, path=request.path, now=clock()
     )
@@ -131,6 +138,7 @@ def show(proposal_id: uuid.UUID) -> ResponseReturnValue:
         names=names,
         attributes=pages.attributes_by_code(session(), product_code=line.product.code),
         reasons=_reasons(),
+        typed=typed,
         own_word={one.action for one in sheet.decisions if one.user_id == principal().user_id},
         may_decide=principal().may(Permission.REVIEW_DECIDE) and line.state in review.UNDER_REVIEW,
         is_senior=principal().may(Permission.REVIEW_SECOND),
@@ -155,14 +163,12 @@ def show(proposal_id: uuid.UUID) -> ResponseReturnValue:
 def decide(proposal_id: uuid.UUID) -> ResponseReturnValue:
     """Release or withhold, or recommend it where two persons have to; then go on to the next one."""
     action, reason, note = _decision()
-    here = redirect(url_for("review.show", proposal_id=proposal_id), 303)
     if action is None or not reason:
-        flash(_("Choose a reason: it is kept with the decision."), "danger")
-        return here
+        return _not_decided(proposal_id, _("Choose a reason: it is kept with the decision."), 422)
     before = review.find_review(session(), principal=principal(), proposal_id=proposal_id)
     place = before.total_value, before.id
     try:
-        # What a refused decision had begun must not stay: the answer is a page, not an error.
+        # What a refused decision had begun must not stay, though the look at the page that follows does.
         with session().begin_nested():
             decided = review.decide(
                 session(),
@@ -175,22 +181,25 @@ def decide(proposal_id: uuid.UUID) -> ResponseReturnValue:
                 now=clock(),
             )
     except Refused:
-        flash(_("The reason does not belong to this decision. Choose one of its list."), "danger")
-        return here
+        why = _("The reason does not belong to this decision. Choose one of its list.")
+        return _not_decided(proposal_id, why, 422)
     except Conflict as conflict:
-        flash(
-            _(
-                "Nothing was changed, because something happened meanwhile: %(why)s",
-                why=conflict.text.in_language(language()),
-            ),
-            "warning",
-        )
-        return here
+        told = conflict.text.in_language(language())
+        why = _("Nothing was changed, because something happened meanwhile: %(why)s", why=told)
+        return _not_decided(proposal_id, why, 409)
     flash(_said(action, decided.step, len(decided.proposals)), "success")
     following = next_waiting(session(), principal=principal(), below=place)
     if following is None or not request.form.get("go_on"):
-        return here
+        return redirect(url_for("review.show", proposal_id=proposal_id), 303)
     return redirect(url_for("review.show", proposal_id=following), 303)
+
+
+def _not_decided(proposal_id: uuid.UUID, why: str, status: int) -> ResponseReturnValue:
+    """The page as it is now, with all that was typed: whoever comes second decides anew and writes nothing again."""
+    session().expire_all()
+    flash(why, "danger" if status == 422 else "warning")
+    keep_on_refusal()
+    return _sheet_page(proposal_id, request.form), status
 
 
 def _said(action: ReviewAction, step: ReviewStep, count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -23,16 +24,17 @@ from matching.graph import Hub
 
 blueprint = Blueprint("supply_graph", __name__, url_prefix="/console")
 BOX, GAP, ROW, COLUMN = 172.0, 14.0, 40.0, 236.0
+LONGEST_LINE = 24  # letters that fit into a box
 SHOWN_FIRMS = 10
 SHOWN_HUBS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A product in the drawing."""
+    """A product in the drawing; a long name stands on two lines."""
 
     code: str
-    text: str
+    lines: Sequence[str]
     href: str
     x: float
     y: float
@@ -116,7 +118,7 @@ def drawing_of(
     nodes = [
         Node(
             code,
-            named(products[code]),
+            textwrap.wrap(named(products[code]), LONGEST_LINE, max_lines=2, placeholder="…"),
             url_for("supply_graph.show", round_id=round_id, product=code),
             x,
             round(y, 1),

@@ -186,7 +186,8 @@ def _terms() -> tuple[dict[str, Any], dict[str, str]]:
     description = request.form.get("description", "").strip()
     if len(description) > LONGEST_DESCRIPTION:
         errors["description"] = _("At most %(most)s characters are expected.", most=LONGEST_DESCRIPTION)
-    topics = [topic for topic in request.form.getlist("topics") if topic in set(webhook_topics())]
+    ticked, groups = set(request.form.getlist("topics")), set(request.form.getlist("groups"))
+    topics = [topic for topic in webhook_topics() if topic in ticked or TOPICS[topic].group in groups]
     if not topics:
         errors["topics"] = _("Choose at least one topic.")
     return {"url": request.form.get("url", "").strip(), "topics": topics, "description": description}, errors
@@ -244,10 +245,10 @@ def _page(endpoint_id: uuid.UUID, values: Any, errors: Mapping[str, str]) -> str
     )
 
 
-def _groups() -> list[tuple[str, list[tuple[str, str]]]]:
-    """The topics to choose from, by group."""
+def _groups() -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """The topics to choose from: the code and the name of each group, and its topics."""
     topics = [TOPICS[code] for code in webhook_topics()]
     return [
-        (group_name(group), [(topic.code, topic_name(topic.code)) for topic in rows])
+        (group, group_name(group), [(topic.code, topic_name(topic.code)) for topic in rows])
         for group, rows in by_group(topics).items()
     ]

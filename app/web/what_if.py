@@ -30,6 +30,7 @@ from app.web.texts import _
 blueprint = Blueprint("what_if", __name__, url_prefix="/console")
 MOST_FIRMS = 2_000
 SHOWN_FIRMS = 25
+LEAST_WIDEST = Decimal("0.1")
 # The fields of each part of the form; a part with nothing typed is no change.
 PARTS = {
     "without_firm": ("firm_id",),
@@ -42,7 +43,9 @@ NUMBERS = ("factor", "limit", "percent")
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(change_in_words=change_in_words, part_of_whole=part_of_whole)
+    app.jinja_env.globals.update(
+        change_in_words=change_in_words, part_of_whole=part_of_whole, relative_change=relative_change
+    )
 
 
 @blueprint.get("/what-if")
@@ -113,6 +116,7 @@ def show(what_if_id: uuid.UUID) -> ResponseReturnValue:
         result=asked.result,
         lines=shown,
         widest=max((abs(exact(line.get("surplus") or line.get("welfare_lost"))) for line in shown), default=Decimal(0)),
+        widest_change=_widest_change((asked.result or {}).get("products", [])),
         firms={str(number): firm for number, firm in known.items()},
         products=pages.products_by_code(session()),
         left_out=len(lines) - len(shown),
@@ -265,8 +269,21 @@ def _limit_in_words(change: Mapping[str, Any], product: str, firm: str, end: str
     return text
 
 
+def relative_change(pair: Mapping[str, str]) -> Decimal:
+    """By how much of what it was something changes; nothing where there was nothing."""
+    before = exact(pair["before"])
+    return (exact(pair["after"]) - before) / before if before else Decimal(0)
+
+
+def _widest_change(lines: list[Any]) -> Decimal:
+    """The change that fills its half of a bar: the largest, but a tenth at least, or noise would look like a shock."""
+    changes = [abs(relative_change(line[what])) for line in lines for what in ("volume", "met")]
+    return max([LEAST_WIDEST, *changes])
+
+
 def part_of_whole(before: str, after: str) -> str:
-    """By how much of what it was something changes."""
+    """By how much of what it was something changes, in words."""
     whole = exact(before)
     # Adding nought makes a tiny loss that rounds to nothing lose its sign.
-    return share(((exact(after) - whole) / whole).quantize(Decimal("0.001")) + 0) if whole else "–"
+    part = relative_change({"before": before, "after": after})
+    return share(part.quantize(Decimal("0.001")) + 0) if whole else "–"

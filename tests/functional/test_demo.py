@@ -30,7 +30,7 @@ from app.demo.terminal import bar, cell, number, width
 from app.embedded_postgres import EmbeddedPostgres
 from app.errors import Forbidden, NotFound
 from app.models import Certificate, Corridor, FirmExclusion, Offer, Proposal, Run, User, UserRole
-from app.operations import flows
+from app.operations import flows, hub_prices
 from app.transaction import Application
 from reference import derive
 from reference.offers import Scenario, ScenarioOffer
@@ -314,11 +314,15 @@ def test_the_command_tells_its_steps_and_the_headline(
     monkeypatch.setattr(command, "derive", lambda **_: SCENARIO)
     answer = command_says(standing)
     assert answer.exit_code == 0, answer.output
-    for step in ("database", "reference", "market", "accounts", "night", "contract"):
+    for step in ("database", "reference", "market", "accounts", "night", "prices", "contract"):
         assert f"✓ {step}" in answer.output
     assert "Ten largest contracts" in answer.output
     assert "make serve" in answer.output
     assert (tmp_path / "demo" / "flows.html").exists()
+    assert db.session.scalars(hub_prices.visible_prices(SYSTEM)).first() is not None, (
+        "everybody finds prices on the site"
+    )
+    assert show.publish_prices(now=clock()) == "published already"
     passwords = [line.split()[1] for line in (tmp_path / show.USERS_FILE).read_text().splitlines()]
     assert not any(password in answer.output for password in passwords)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -32,7 +33,7 @@ from reference import derive
 from reference.offers import Scenario, ScenarioOffer
 from reference.tables import load
 
-from .night_market import standing_application
+from .night_market import browser, standing_application
 
 FACTS = load()
 
@@ -55,6 +56,7 @@ def carbonate_alone() -> Scenario:
 class Lived:
     """The demo's settings, what stayed of a life that broke off, and what the step said that played it."""
 
+    app: Application
     config: Config
     left_behind: int
     said: str
@@ -77,9 +79,8 @@ def lived(
         moved = sa.select(sa.func.count()).select_from(Proposal).where(Proposal.state != "proposed")
         left_behind = (db.session.scalar(moved) or 0) + count_of(MarketIndex, MarketIndex.code == replayed.CODE)
         db.session.rollback()
-        yield Lived(
-            config=config, left_behind=left_behind, said=show.play_life(config=config, tables=FACTS, now=clock())
-        )
+        said = show.play_life(config=config, tables=FACTS, now=clock())
+        yield Lived(app=own_app, config=config, left_behind=left_behind, said=said)
 
 
 @pytest.fixture
@@ -225,6 +226,23 @@ def test_played_once_it_is_told_again(lived: Lived, life: Biography) -> None:
     assert (list(told(again)), count_of(Contract), count_of(User)) == before
     file = (lived.config.data / show.USERS_FILE).read_text()
     assert {"seller@demo.example", "buyer@demo.example"} <= {line.split()[0] for line in file.splitlines()}
+
+
+def test_the_page_of_the_contract_folds_what_is_settled(lived: Lived, life: Biography) -> None:
+    buyer = db.session.scalars(sa.select(User).where(User.email == "buyer@demo.example")).one()
+    page = browser(lived.app, buyer).get(f"/contracts/{life.contract.id}").text
+    settlement = page.partition('id="settlement"')[2].partition("</section>")[0]
+    folded, _end, shown = (
+        re.findall(r"/invoices/([0-9a-f-]{36})", part) for part in settlement.partition("</details>")
+    )
+    assert sorted(folded + shown) == sorted(str(one.id) for one in life.invoices)
+    assert shown[-6:] == [str(one.id) for one in life.invoices[-6:]]
+    assert {str(one.id) for one in life.invoices if one.unpaid} <= set(shown)
+    assert len(folded) > 5
+    contents = page.partition('<nav class="contents')[2].partition("</nav>")[0]
+    anchors = re.findall(r'href="#(\w+)"', contents)
+    assert len(anchors) == 9
+    assert all(f'id="{anchor}"' in page for anchor in anchors)
 
 
 def test_who_acts_is_signed_in_and_on_a_played_clock(life: Biography) -> None:

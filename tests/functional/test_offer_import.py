@@ -8,7 +8,9 @@ import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from string import ascii_uppercase
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import sqlalchemy as sa
@@ -244,6 +246,7 @@ def test_nothing_is_written_when_one_row_is_bad(place: MarketPlace, trader: Brow
 
 def test_partial_posts_the_good_rows(place: MarketPlace, trader: Browser, session: Session) -> None:
     sent = send(trader, place, workbook(row(), row(Reference="S-2", Price="much")), partial=True)
+    assert [line["reference"] for line in results(trader, sent)] == ["S-1", "S-2"]
     assert (sent.json["accepted_count"], sent.json["rejected_count"], sent.json["posted_count"]) == (1, 1, 1)
     offer = session.scalars(sa.select(Offer)).one()
     assert results(trader, sent)[0]["offer_id"] == str(offer.id)
@@ -387,6 +390,26 @@ def test_hidden_sheets_are_passed_over(place: MarketPlace, trader: Browser) -> N
     assert [line["sheet"] for line in results(trader, sent)] == [SHEET]
 
 
+def marked_cells(content: bytes) -> list[tuple[str, int, str]]:
+    """Title, line and comment of the cells that have a comment and a form that no other cell of their row has."""
+    space = {"": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
+    header = CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_name(SHEET).to_python()[0]
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        comments = ElementTree.fromstring(archive.read("xl/comments1.xml"))  # noqa: S314 - our own
+        sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml"))  # noqa: S314 - our own
+    forms = {cell.get("r", ""): cell.get("s") for cell in sheet.iterfind(".//c", space)}
+    found = []
+    for comment in comments.iterfind(".//comment", space):
+        place = comment.get("ref", "")
+        letters = place.rstrip("0123456789")
+        row = place.removeprefix(letters)
+        alike = [other for other in forms if other.lstrip(ascii_uppercase) == row and forms[other] == forms[place]]
+        assert alike == [place]
+        column = [xlsxwriter.utility.xl_col_to_name(at) for at in range(len(header))].index(letters)
+        found.append((str(header[column]), int(row) - 1, "".join(comment.itertext())))
+    return found
+
+
 def test_the_corrected_file_has_the_errors_last_and_comes_back_when_mended(
     place: MarketPlace, trader: Browser, session: Session
 ) -> None:
@@ -405,6 +428,9 @@ def test_the_corrected_file_has_the_errors_last_and_comes_back_when_mended(
     assert mended["Errors 错误"] == (
         "Price 价格: 填写为“much”，应为数字，例如 1200.5 / found much; expected a number such as 1200.5"
     )
+    wrong = ("Price 价格", 1, "填写为“much”，应为数字，例如 1200.5 / found much; expected a number such as 1200.5")
+    assert marked_cells(answer.data) == [wrong], "the cell itself says it, and looks unlike its neighbours"
+    assert send(trader, place, answer.data, partial=True).json["rejected_count"] == 1, "comments do not hinder reading"
     mended["Price 价格"] = 72000
     again = send(trader, place, workbook(mended, header=table[0]))
     assert [line["outcome"] for line in results(trader, again)] == ["accepted"]

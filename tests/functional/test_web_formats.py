@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,10 @@ from flask_babel import force_locale
 from app.models import Unit
 from app.transaction import Application
 from app.web import formats as f
-from app.web.notes import note_in_words
+from app.web.notes import note_in_words, source_in_words
+from reference.tables import load
+
+HAN = re.compile(r"[一-鿿]")
 
 CASES: list[tuple[Callable[..., str], tuple[Any, ...], str, str]] = [
     (f.number, (Decimal("1234567.891"), 2), "1,234,567.89", "1,234,567.89"),
@@ -83,3 +87,16 @@ def test_notes_of_the_platform_are_told_in_words(app: Application, note: str, ch
     for locale, said in (("zh_Hans_CN", chinese), ("en", english)):
         with app.test_request_context(), force_locale(locale):
             assert note_in_words(note) == said
+
+
+def test_sources_of_prices_are_told_in_words(app: Application) -> None:
+    """No source of the reference data is left in English where the words are the platform's own."""
+    sources = {row.source for row in load().prices} | {"GFEX-LC, 24 months later; demonstration", "SMM, spot; 2026"}
+    with app.test_request_context(), force_locale("en"):
+        assert source_in_words("SMM, spot; 2026") == "SMM, spot; 2026"
+        assert source_in_words("GFEX-LC, 24 months later; demonstration") == "GFEX-LC, 24 months later; demonstration"
+    with app.test_request_context(), force_locale("zh_Hans_CN"):
+        told = {source: source_in_words(source) for source in sources}
+    own = {source for source, words in told.items() if words != source}
+    assert all(HAN.search(told[source]) for source in own)
+    assert own == {source for source in sources if source.startswith(("GFEX", "estimate of the project"))}

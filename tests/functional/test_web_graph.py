@@ -99,6 +99,7 @@ def test_a_product_that_feeds_back_is_a_loop(own_app: Application) -> None:
 
 def test_the_page_of_the_graph_is_for_those_who_see_what_is_sealed_and_is_logged(own_app: Application) -> None:
     town, carbonate, converter, _buyer = chain()
+    carbonate.product.name_zh = carbonate.product.name_en = "Lithium hydroxide monohydrate"
     run = clear(town.round)
     db.session.add(
         WhatIf(
@@ -125,6 +126,7 @@ def test_the_page_of_the_graph_is_for_those_who_see_what_is_sealed_and_is_logged
     page = browser(own_app, staff).get(here)
     assert page.status_code == 200
     assert page.text.count('class="arc-head here"') == 1
+    assert re.search(r">Lithium hydroxide </tspan><tspan[^>]*>monohydrate</tspan>", page.text), "no long name is cut"
     assert converter.firm.name_en in page.text
     assert "50%" in page.text
     assert "40 t" in page.text  # ten lots in each of four periods

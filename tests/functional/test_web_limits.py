@@ -143,7 +143,11 @@ def test_staff_publish_and_withdraw_hub_prices(own_app: Application) -> None:
     here = f"/console/runs/{run.id}/prices"
     assert client.get(here).status_code == 200
     assert client.post(here).status_code == 303
-    assert town.origin.name_zh in anyone.get("/prices").text
+    page = anyone.get("/prices").text
+    assert town.origin.name_zh in page
+    assert page.count('class="run-line mean"') == 1, "the mean of the grade over the periods, drawn"
+    whole = len(town.round.horizon.labels())
+    assert len(re.findall(r'<circle class="(?:run|region)-dot"', page)) == 2 * whole, "and that of its one region"
     assert client.post(here).status_code == 303  # and is told that they are published
     row = db.session.scalars(sa.select(PricePublication)).one()
     assert client.post(f"/console/price-publications/{row.id}/withdraw").status_code == 303
@@ -171,8 +175,24 @@ def test_a_scenario_is_asked_by_form_and_answered_on_its_page(own_app: Applicati
     assert "without " + cheap.firm.name_en in said
     assert "starves" in said
     assert "-63.6%" in said or "−63.6%" in said
+    assert '<rect class="fill-sell" x="0.0" width="50.0"' in client.get(sent.location).text, (
+        "the largest loss fills its half"
+    )
     assert town.round.name_en in words(client.get("/console/what-if").text)
-    assert count(AccessLog, AccessLog.object_kind == "what_if") == 2
+    assert count(AccessLog, AccessLog.object_kind == "what_if") == 3
+
+
+def test_where_nothing_changes_the_bars_are_empty(own_app: Application) -> None:
+    town = Town()
+    seller = town.sells(price=50)
+    town.buys(price=90)
+    run = clear(town.round)
+    client = english(browser(own_app, make.StaffFactory()))
+    typed = {"capacity/firm_id": str(seller.firm_id), "capacity/factor": "1", "price/side": "sell"}
+    sent = client.post(f"/console/runs/{run.id}/what-if", data=typed)
+    assert work.work_out(db.session.scalars(sa.select(WhatIf)).one().id, clock=clock) is RunState.DONE
+    bars = re.findall(r'<rect class="fill-(?:buy|sell)" x="[\d.]+" width="([\d.]+)"', client.get(sent.location).text)
+    assert set(bars) == {"0.0"}, "a full bar would say that all is lost or won"
 
 
 @pytest.mark.parametrize(

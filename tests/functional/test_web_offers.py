@@ -318,6 +318,8 @@ def test_a_file_with_faults_is_posted_in_part_only_when_it_is_asked_for(
     assert "1 offer is posted." in page
     assert only_offer().reference == "good"
     assert f"/offers/{only_offer().id}" in page
+    for reference in ("good", "bad"):
+        assert f"<td>{reference}</td>" in page, "each row by the name that the firm gave it"
     address = page.partition("/corrections.xlsx")[0].rpartition('"')[2]
     with browser.get(f"{address}/corrections.xlsx") as workbook:
         assert workbook.data[:2] == b"PK"

@@ -184,23 +184,47 @@ def test_what_is_large_takes_two_persons(session: Session, client_as: As) -> Non
 def test_a_decision_needs_a_reason_of_its_own_list(session: Session, client_as: As) -> None:
     proposal = proposal_for_review()
     browser = client_as(make.StaffFactory())
-    for data in ({"action": "withhold", "reason_withhold": ""}, {"action": "withhold", "reason_withhold": "sound"}, {}):
-        answer = browser.post(of(proposal), data=word(proposal, data))
-        assert answer.location == of(proposal)
+    of_the_other_list = {"action": "withhold", "reason_withhold": "sound"}
+    for data, told in (
+        ({"action": "withhold", "reason_withhold": ""}, "Choose a reason"),
+        (of_the_other_list, "The reason does not belong"),
+        ({}, "Choose a reason"),
+    ):
+        answer = browser.post(of(proposal), data=word(proposal, data) | {"note": "asked <twice>"})
+        assert (answer.status_code, told in answer.text) == (422, True)
+        assert "asked &lt;twice&gt;</textarea>" in answer.text, "what was typed stays"
     session.refresh(proposal)
     assert proposal.state == "proposed"
-    assert "Choose a reason" in browser.get(of(proposal)).text
 
 
-def test_the_later_of_two_is_told(session: Session, client_as: As) -> None:
+def test_the_later_of_two_is_told_and_keeps_his_words(session: Session, client_as: As) -> None:
     proposal = proposal_for_review()
     before = word(proposal, WITHHOLD)
     client_as(make.StaffFactory()).post(of(proposal), data=word(proposal, RELEASE))
-    late = client_as(make.StaffFactory())
-    late.post(of(proposal), data=before)
+    late = client_as(later := make.StaffFactory())
+    answer = late.post(of(proposal), data=before | {"note": "the index jumped"})
     session.refresh(proposal)
     assert proposal.state == "released"
-    assert "something happened meanwhile" in late.get(of(proposal)).text
+    assert answer.status_code == 409
+    assert "something happened meanwhile: the proposal has changed since version" in answer.text
+    assert "it is “Released” now" in answer.text
+    assert "readonly>the index jumped</textarea>" in answer.text
+    looks = session.scalars(sa.select(AccessLog).where(AccessLog.user_id == later.id)).all()
+    assert len(looks) == 2, "the page showed both sealed offers"
+
+
+def test_the_later_of_two_can_decide_anew_with_what_he_typed(session: Session, client_as: As) -> None:
+    proposal = proposal_for_review(dear=True)
+    before = word(proposal, WITHHOLD)
+    client_as(make.StaffFactory()).post(of(proposal), data=word(proposal, RELEASE))
+    late = client_as(make.SeniorStaffFactory())
+    page = late.post(of(proposal), data=before | {"note": "the index jumped"}).text
+    assert 'name="note" maxlength="1000">the index jumped</textarea>' in page
+    assert '<option value="price_abnormal" selected>' in page
+    assert "Somebody has recommended to release it." in page, "he sees what happened meanwhile"
+    session.refresh(proposal)
+    assert f'name="version" value="{proposal.version}"' in page
+    assert 'data-confirm="Release it? Both parties' in page
 
 
 def test_after_a_decision_the_next_one_opens(session: Session, client_as: As) -> None:
@@ -223,6 +247,9 @@ def test_many_are_decided_at_once_and_a_refusal_does_not_stop_the_rest(session: 
     assert "1 proposal is released." in page
     assert "1 waits for a second person." in page
     assert "Not decided: the proposal has changed since" in page
+    browser.post("/language", data={"language": "zh"})
+    browser.post("/console/review", data=RELEASE | {"chosen": [f"{stale.id}:{stale.version + 1}"]})
+    assert f"提案在第 {stale.version + 1} 版读取后已有变动" in browser.get("/console/review").text
 
 
 def test_many_are_withheld_at_once(session: Session, client_as: As) -> None:

@@ -201,3 +201,50 @@ def test_refusals_and_other_texts_of_the_domain_are_chinese() -> None:
 def test_a_locale_without_a_catalogue_speaks_as_the_code_does() -> None:
     assert translations("fr").gettext("Home") == "Home"
     assert translations(CHINESE).gettext("Home") == "首页"
+
+
+def literal(node: ast.expr) -> str | None:
+    """What a string of the code says, without its values; None where it is no string that stands there."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def said_in_one_language(source: str) -> list[int]:
+    """Lines on which people would be told something in one language only: a refusal that is a plain string, a Chinese
+    wording without a Chinese word, an English one with some."""
+    tree, found = ast.parse(source), []
+    imports = [one for one in ast.walk(tree) if isinstance(one, ast.ImportFrom)]
+    of_http = {name.name for one in imports if one.module == "werkzeug.exceptions" for name in one.names}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
+            continue
+        name, words = node.func.id, [literal(one) for one in node.args]
+        if name in {"Refused", "Conflict", "Forbidden", "Told"} - of_http and words[0] is not None:
+            found.append(node.lineno)
+        if name == "Text" and len(words) == 2:
+            chinese, english = words
+            speaks = chinese is not None and re.search(r"\w", chinese) and not HAN.search(chinese)
+            if speaks or (english is not None and HAN.search(english)):
+                found.append(node.lineno)
+    return found
+
+
+def test_what_operations_say_is_said_in_both_languages() -> None:
+    found = {str(path): said_in_one_language(path.read_text()) for path in SOURCES.rglob("*.py")}
+    assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "is_found"),
+    [
+        ('raise Refused("no such offer")', True),
+        ('raise Conflict(f"it is {state} now", open_moves=())', True),
+        ('raise Refused(Text("no such offer", "no such offer"))', True),
+        ('raise Refused(Text("没有该报价", "没有该报价"))', True),
+        ('raise Refused(Text("没有该报价", f"no offer {number}"))', False),
+        ('from werkzeug.exceptions import Forbidden\nraise Forbidden("closed")', False),
+    ],
+)
+def test_a_refusal_in_one_language_is_found(source: str, is_found: bool) -> None:
+    assert bool(said_in_one_language(source)) is is_found
