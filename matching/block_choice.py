@@ -25,9 +25,9 @@ from .block_rest import Kept, LeftOut, union
 from .block_search import SAME, Search
 from .block_terms import BlockTerms, Breach, Trade
 from .engine import Point
-from .pricing import TIE, Duals, Values
+from .pricing import TIE, Duals
 from .rounds import Cleared
-from .sides import Bools
+from .sides import Bools, Floats, Ints
 
 DRAWN = 0.3  # part of what is decided anew at a time
 SEED = 20_27  # which part is drawn, but always the same
@@ -68,6 +68,7 @@ class Choice:
         self.until = time.monotonic() + limits.seconds
         self.rest = Search(start, terms)
         self.idle = LeftOut(parties=frozenset(np.flatnonzero(terms.idle).tolist()))
+        self.barred = self.idle  # what is never let in again
         self.possible, cut = self.rest.possible(self.idle, start.point.duals, limits.candidates)
         self.kept = self._ended(self.idle)
         value, most = start.program.value, self.possible.value
@@ -161,13 +162,13 @@ class Choice:
         return [one for one, most in sorted(gain, key=lambda pair: -pair[1]) if most > 0]
 
     def _gains(self, left_out: LeftOut) -> list[tuple[LeftOut, float]]:
-        """The largest gain that each thing left out could bring at the answer's shadow prices, in typical values."""
-        rest, market = self.rest, self.rest.market
-        pricing = Values(market, rest.lanes, rest.program.duals(self.kept.point.duals)).best()
-        room = rest.rooms.of(np.arange(len(rest.lanes)), pricing.window)
-        worth = market.level[market.sellers.product[rest.lanes.seller]] / rest.program.value
-        gain = np.where(pricing.reduced > TIE, pricing.reduced * room * worth, 0.0)
-        sells, windows = len(market.sellers), len(market.windows)
+        """The largest gain that each thing left out could bring at the answer's shadow prices, in typical values.
+
+        A contract that is left out by name gains by itself only, never the offers at its ends; one that is only not
+        raised may trade as it is."""
+        rest, sells = self.rest, len(self.rest.market.sellers)
+        named = np.array(sorted(left_out.candidates), dtype=np.int64)
+        gain, of_name = self._gains_of_lanes(named[rest.least[named // len(rest.market.windows)] > 1])
         of_party = np.zeros(len(self.terms.whole))
         np.maximum.at(of_party, rest.lanes.seller, gain)
         np.maximum.at(of_party, sells + rest.lanes.buyer, gain)
@@ -178,12 +179,32 @@ class Choice:
             elif one.firms:
                 found.append((one, float(gain[rest.shut(one)].max(initial=0.0))))
             else:
-                found.append((one, float(max(gain[key // windows] for key in one.candidates))))
-        return [pair for pair in found if not pair[0].parties <= self.idle.parties or not pair[0].parties]
+                found.append((one, float(max(of_name.get(key, 0.0) for key in one.candidates))))
+        return [pair for pair in found if pair[0] - self.barred != LeftOut()]
+
+    def _gains_of_lanes(self, named: Ints) -> tuple[Floats, dict[int, float]]:
+        """[L] what a contract of each lane could gain at most, at the answer's shadow prices and in a window with room
+        for its minimum; 0 where an offer trades with nobody. Contracts `named` by key are told apart, by key."""
+        rest, market, windows = self.rest, self.rest.market, len(self.rest.market.windows)
+        values = rest.values(rest.lanes, rest.program.duals(self.kept.point.duals))
+        worth = market.level[market.sellers.product[rest.lanes.seller]] / rest.program.value
+        idle, every = rest.shut(self.idle), np.arange(len(rest.lanes))
+        most, of_name = np.zeros(len(every)), dict[int, float]()
+        for at in range(windows):
+            reduced = np.concatenate([np.zeros(0), *(values.reduced(block, at) for block in values.blocks())])
+            room = rest.rooms.of(every, np.full(len(every), at))
+            gains = (reduced > TIE) & (room >= rest.least) & ~idle
+            gain = np.where(gains, np.maximum(reduced, 0.0) * room * worth, 0.0)
+            here = named[named % windows == at]
+            of_name |= dict(zip(here.tolist(), gain[here // windows].tolist(), strict=True))
+            gain[here // windows] = 0.0
+            most = np.maximum(most, gain)
+        return most, of_name
 
     def leave_out(self, broken: Sequence[Breach], trade: Trade) -> None:
-        """Go on without what whole lots broke."""
-        self.kept = self._ended(self.kept.left_out | self.rest.furthest(broken, trade))
+        """Go on without what whole lots broke, for good: let in at the margin it would break them again."""
+        self.barred |= self.rest.furthest(broken, trade)
+        self.kept = self._ended(self.kept.left_out | self.barred)
 
     def regrets(self, prices: Duals) -> bool:
         """Go on without raised contracts whose buyers would pay more than their bids at these prices, which are not
@@ -196,7 +217,7 @@ class Choice:
     def cleared(self) -> Cleared:
         """The answer as a clearing of the divisible rest. What is left out but would gain nothing at its shadow
         prices is let in, so that prices are asked to keep it out."""
-        kept_out = self.idle | union([one for one, gain in self._gains(self.kept.left_out) if gain > 0])
+        kept_out = self.barred | union([one for one, gain in self._gains(self.kept.left_out) if gain > 0])
         return self.rest.reduced_program(replace(self.kept, left_out=kept_out))
 
     @property

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .block_holding import Raised
-from .block_terms import NEAR, NOBODY, BlockTerms, Rooms, Trade, least_rate
+from .block_terms import NOBODY, BlockTerms, Rooms, Trade, least_rate, short_of
 from .engine import INFINITY, Face, Point
-from .pricing import TIE, Candidates, Values
+from .lanes import Lanes
+from .pricing import TIE, Candidates, Duals, Values
 from .program import Program
 from .rounds import Cleared
 from .sides import Bools, Floats, Ints
@@ -21,8 +22,8 @@ SHUT = -1  # a latest start with which a lane admits no window
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """What is left out: parties, (party, firm) that do without each other, candidates on lanes with a minimum rate
-    by `Rest.keys`."""
+    """What is left out: parties, (party, firm) that do without each other, candidates by `Rest.keys`. One of those that
+    has a minimum rate is not traded, another (of an offer that others depend on) not raised."""
 
     parties: frozenset[int] = frozenset()
     firms: frozenset[tuple[int, int]] = frozenset()
@@ -107,8 +108,16 @@ class Rest:
         if known < len(found):
             lane, window = found.lane[known:], found.window[known:]
             self.roomy = np.concatenate([self.roomy, self.rooms.of(lane, window) >= self.least[lane]])
-        gone = np.isin(self.keys(found), sorted(left_out.candidates))
+        gone = np.isin(self.keys(found), sorted(left_out.candidates)) & (self.least[found.lane] > 1)
         return np.asarray(self.roomy & ~self.program.closed & ~gone & ~self.shut(left_out)[found.lane])
+
+    def values(self, lanes: Lanes, duals: Duals) -> Values:
+        """Values of lanes of the market at shadow prices; windows that a limit closes are worth nothing to anybody.
+
+        Nothing is traded there, so nothing gives the limit a price."""
+        values = Values(self.market, lanes, duals)
+        values.family[self.rooms.moved < 1] = np.inf
+        return values
 
     def open_lanes(self, left_out: LeftOut) -> Bools:
         """[L] lanes on which every candidate may trade."""
@@ -203,7 +212,8 @@ class Rest:
         """The candidates between offers that a trade has at their minimum rate, for which a lot of an offer that others
         depend on counts too."""
         least = self.least[trade.candidates.lane]
-        at = np.flatnonzero(trade.traded & (trade.rates <= least * (1 + NEAR)))
+        apart = short_of(trade.rates, least, trade.nothing) | short_of(least, trade.rates, trade.nothing)
+        at = np.flatnonzero(trade.traded & ~apart)
         at = at[(least[at] > 1) | self._on_parents(at)]
         at = at[self.between_offers(at)]
         return frozenset(self.keys(trade.candidates)[at].tolist())

@@ -24,6 +24,7 @@ from .pricing import Candidates, Duals, Values, best_candidates
 from .sides import Floats, Ints
 
 SAME = 1e-9  # a welfare better by less than this, relative, is the same
+ROUNDED = 1e-14  # what sums of whole lots are rounded by, relative; more than that would leave no point
 LOSS = 1e-7  # of the typical price: less is not even a step of the locked price
 AT_ONCE = 0.25  # part of the broken terms of a product that one round leaves out
 DECIDED = 0.7  # part of the contracts below their minimum that one round raises or drops
@@ -34,8 +35,10 @@ CLOSED = 40  # after so many rounds no contract with a minimum begins any more, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """One optimum of the search: the face that it is the optimum of, its trade, and the terms that this breaks."""
+    """One optimum of the search: what is left out, the face of the rest, its optimum and trade, and the terms that
+    this breaks."""
 
+    left_out: LeftOut
     face: Face
     point: Point
     trade: Trade
@@ -58,10 +61,12 @@ class Search(Rest):
             trade = Trade.of_point(self.program, point.variables)
             broken = breaches(self.terms, trade)
             if broken:
-                now = Round(face=face, point=point, trade=trade, broken=broken)
+                now = Round(left_out=left_out, face=face, point=point, trade=trade, broken=broken)
                 leaning = self._leaning(now)
                 if leaning is None:
                     up, out = self._mended(now)
+                    if up <= raised and out - left_out == LeftOut():  # what is raised does not mend it
+                        out |= LeftOut(parties=frozenset(breach.party for breach in broken))
                     raised, left_out = raised | up, left_out | out
                     if rounds >= CLOSED:
                         left_out |= LeftOut(candidates=self.stepped_idle(trade))
@@ -81,24 +86,28 @@ class Search(Rest):
         partly filled once there are none of those."""
         below = sorted({breach.candidate for breach in now.broken if breach.term is Term.LEAST})
         waits = {Term.LEAST, Term.WHOLE} if below else set()
-        up, out = self._raise_or_drop(np.array(below, dtype=np.int64), now)
+        used = self.program.engine.activity(now.face.lower)
+        up, out = self._raise_or_drop(np.array(below, dtype=np.int64), now, used)
         left_out = LeftOut(candidates=out)
-        others = []
+        others, parents = [], {}
         for breach in now.broken:
-            key = self._parent_raised(breach.party, now) if breach.term is Term.PARENT else None
-            if key is not None:
-                up |= {key}
-            elif breach.term not in waits:
+            parent = int(self.terms.parent[breach.party])
+            if breach.term is Term.PARENT and parent not in parents:
+                parents[parent] = self._parent_raised(breach.party, now, used)
+            if breach.term is Term.PARENT and parents[parent] is not None:
+                continue
+            if breach.term not in waits:
                 others.append(breach)
+        up |= {key for key in parents.values() if key is not None}
         return up, left_out | self.furthest(others, now.trade) if others else left_out
 
-    def _raise_or_drop(self, below: Ints, now: Round) -> tuple[frozenset[int], frozenset[int]]:
+    def _raise_or_drop(self, below: Ints, now: Round, used: Floats) -> tuple[frozenset[int], frozenset[int]]:
         """Of candidates below their minimum rate those that are clearest: raised where they have at least half of it
-        and every limit has room for it beside what is raised already, dropped otherwise."""
+        and every limit has room for it beside what is raised already, dropped otherwise. What is raised is added to
+        what is `used` of each row."""
         keys, least = self.keys(self.program.candidates), self.least_rates()
         share = now.trade.rates[below] / self.least[self.program.candidates.lane[below]]
         order = np.lexsort((keys[below], -np.abs(share - HALF_WAY)))
-        used = self.program.engine.activity(now.face.lower)
         up, out = set(), set()
         for at in order[: int(np.ceil(DECIDED * len(below)))].tolist():
             k = int(below[at])
@@ -118,25 +127,27 @@ class Search(Rest):
         """Is there room for a rate of a candidate beside what is used of each row? What conversions trade follows
         from their balance and is never raised."""
         rows = self._rows(k)
-        room = (used[rows] + rate <= self.program.limits[rows] * (1 + SAME)).all()
+        room = (used[rows] + rate <= self.program.limits[rows] * (1 + ROUNDED)).all()
         return bool(room) and bool(self.between_offers(np.array([k]))[0])
 
-    def _parent_raised(self, party: int, now: Round) -> int | None:
+    def _parent_raised(self, party: int, now: Round, used: Floats) -> int | None:
         """The candidate, by key, with which the offer that a party depends on trades at the least loss, if that is
-        less than what the party gains."""
+        less than what the party gains and every limit has room for it beside what is `used` of each row, to which it
+        is added."""
         program, parent = self.program, int(self.terms.parent[party])
         mine = np.flatnonzero((program.seller == parent) | (program.buyer + len(self.market.sellers) == parent))
-        mine = mine[now.face.upper[program.fixed + mine] > 0]
+        barred = np.isin(self.keys(program.candidates)[mine], sorted(now.left_out.candidates))
+        mine = mine[(now.face.upper[program.fixed + mine] > 0) & ~barred]
         loss = -self.reduced(now.point)[program.fixed + mine] * self.least_rates()[mine]
         segments = len(program.segments)
         rows = slice(party * segments, (party + 1) * segments)
         gain = float(now.point.duals[rows] @ program.limits[rows])
-        used = program.engine.activity(now.face.lower)
         for at in np.argsort(loss, kind="stable").tolist():
             k = int(mine[at])
             if loss[at] >= gain:
                 break
             if self._fits(k, float(self.least_rates()[k]), used):
+                used[self._rows(k)] += self.least_rates()[k]
                 return int(self.keys(program.candidates)[k])
         return None
 
@@ -157,7 +168,7 @@ class Search(Rest):
         """Add candidates of open lanes that would gain; how many there were."""
         latest = np.where(self.open_lanes(left_out), self.lanes.latest_start, SHUT)
         lanes = replace(self.lanes, latest_start=latest)
-        pricing = Values(self.market, lanes, self.program.duals(point.duals)).best()
+        pricing = self.values(lanes, self.program.duals(point.duals)).best()
         return self.program.add(best_candidates(lanes, pricing))
 
     def _leaning(self, now: Round) -> Point | None:

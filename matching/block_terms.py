@@ -22,7 +22,9 @@ from .snapshot import Offer
 
 NOBODY = -1
 NOTHING = 1e-8  # a rate below this, in typical values, is a solver's zero
-NEAR = 1e-6  # a rate is told from another only if it differs by more than this, relative to what the term asks
+ROUNDED = 1e-9  # what sums of rates are rounded by, relative to what a term asks
+NEAR = 1e-6  # of a lot: less is told from nothing by no rate
+HALF_LOT = 0.5  # whole lots are told apart whatever the solver's nothing comes to
 
 
 class Term(StrEnum):
@@ -183,13 +185,20 @@ class Breach:
     firm: int = NOBODY
 
 
+def short_of(amount: Floats | Ints | float, asked: Floats | Ints | float, nothing: Floats | float) -> Bools:
+    """Which amounts of lots fall short of what is asked by more than a solver's `nothing`; never a whole lot."""
+    return np.asarray(asked - amount > np.minimum(nothing + NEAR + ROUNDED * asked, HALF_LOT))
+
+
 class Trade:
-    """Rates of candidates, lots per period, seen from the parties; `least` is what counts as a trade."""
+    """Rates of candidates, lots per period, seen from the parties; `least` [candidates] is what counts as a trade, and
+    by how much a rate may miss what it is meant to be."""
 
     def __init__(
         self, market: Market, lanes: Lanes, candidates: Candidates, rates: Floats | Ints, least: Floats
     ) -> None:
         self.market, self.lanes, self.candidates, self.rates = market, lanes, candidates, rates
+        self.nothing = least
         first, last = market.windows[candidates.window].T
         self.traded = rates > least
         self.volume = np.where(self.traded, rates, 0) * (last - first + 1)
@@ -205,7 +214,7 @@ class Trade:
         found = Candidates(lane=program.candidates.lane[:count], window=program.candidates.window[:count])
         unit = program.value / program.level[program.market.sellers.product[program.seller[:count]]]
         # Lots of a solver's nothing; where lots are small next to the volumes, half of one is nothing too.
-        least = np.minimum(unit * NOTHING, 0.5)
+        least = np.minimum(unit * NOTHING, HALF_LOT)
         return cls(program.market, program.lanes, found, variables[program.fixed :] * unit, least)
 
     def of(self, party: int) -> Ints:
@@ -238,7 +247,7 @@ def breaches(terms: BlockTerms, trade: Trade) -> list[Breach]:
 def _below_least(terms: BlockTerms, trade: Trade) -> Iterator[Breach]:
     ends = np.stack([trade.seller, trade.buyer])
     least = terms.least[ends]
-    below = trade.traded & (least > 1) & (trade.rates < least * (1 - NEAR))
+    below = trade.traded & (least > 1) & short_of(trade.rates, least, trade.nothing)
     for k in np.flatnonzero(below.any(axis=0)).tolist():
         for end in np.flatnonzero(below[:, k]).tolist():
             share = float(trade.rates[k] / least[end, k])
@@ -265,13 +274,15 @@ def _counterparties_too_many(terms: BlockTerms, trade: Trade) -> Iterator[Breach
 
 def _without_parent(terms: BlockTerms, trade: Trade) -> Iterator[Breach]:
     """Rates that come to less than a lot will not be a trade once lots are whole."""
-    for party in np.flatnonzero(terms.parent != NOBODY).tolist():
-        if trade.by_party[party] > 0 and trade.rates[trade.of(int(terms.parent[party]))].sum() < 1 - NEAR:
+    for party in np.flatnonzero((terms.parent != NOBODY) & (trade.by_party > 0)).tolist():
+        theirs = trade.of(int(terms.parent[party]))
+        if short_of(trade.rates[theirs].sum(), 1, trade.nothing[theirs].max(initial=0.0)):
             yield Breach(term=Term.PARENT, party=party, share=0.0)
 
 
 def _partly_filled(terms: BlockTerms, trade: Trade) -> Iterator[Breach]:
     offered = np.concatenate([trade.market.sellers.quantity, trade.market.buyers.quantity]).sum(axis=1)
     for party in np.flatnonzero(terms.whole & (trade.by_party > 0)).tolist():
-        if trade.by_party[party] < offered[party] * (1 - NEAR):
+        nothing = trade.nothing[trade.of(party)].max(initial=0.0)
+        if short_of(trade.by_party[party], offered[party], nothing):
             yield Breach(term=Term.WHOLE, party=party, share=float(trade.by_party[party] / offered[party]))

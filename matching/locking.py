@@ -46,9 +46,11 @@ def paying_contracts(program: Program, lots: Ints, duals: Duals, *, begin: bool 
 
     At fractions of lots none would: where lots are large beside what a conversion takes, inputs for a whole window may
     be bought that rounding leaves without an output. `begin` as for `whole_lots`."""
+    resting: set[str] = set()
     while True:
         contracts = locked_contracts(program, lots, duals)
         short = {label for label, account in accounts(program.market, contracts).items() if account.short}
         if not short:
             return contracts, lots
-        lots = without_conversions(program, lots, short, begin=begin)
+        resting |= short  # for good: what one of them leaves of demand would call it back
+        lots = without_conversions(program, lots, resting, begin=begin)

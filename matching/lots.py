@@ -51,7 +51,8 @@ def without_conversions(program: Program, lots: Ints, labels: Collection[str], *
     book = _Book(program, lots.astype(float), Tally(program.market, program.lanes))
     resting = [m for m, one in enumerate(program.market.conversions) if one.conversion in labels]
     ends = program.market.sellers.conversion[book.seller], program.market.buyers.conversion[book.buyer]
-    for k in np.flatnonzero((np.isin(ends[0], resting) | np.isin(ends[1], resting)) & (book.lots > 0)).tolist():
+    book.resting = np.isin(ends[0], resting) | np.isin(ends[1], resting)
+    for k in np.flatnonzero(book.resting & (book.lots > 0)).tolist():
         book.change(k, -int(book.lots[k]))
     book.settle(begin=begin)
     return book.lots
@@ -71,6 +72,7 @@ class _Book:
         for k in np.flatnonzero(rates > NEAR):
             planned[self.seller[k], self.first[k] : self.last[k] + 1] += rates[k]
         self.planned = planned[self.market.sellers.offers :]
+        self.resting = np.zeros(len(rates), dtype=bool)  # contracts that are given nothing any more
 
     def change(self, k: int, by: int) -> None:
         """Add lots to a contract; 0 enters what it has for the first time."""
@@ -127,7 +129,8 @@ class _Book:
 
     def fill(self, candidates: Ints) -> None:
         """Give some candidates what lots they have room for, those worth most first; never at a loss."""
-        mine = candidates[(self.lots[candidates] > 0) | (self._worth(candidates) >= -LOSS)]
+        mine = candidates[~self.resting[candidates]]
+        mine = mine[(self.lots[mine] > 0) | (self._worth(mine) >= -LOSS)]
         for k in sorted(mine.tolist(), key=lambda k: (-round(float(self.program.margin[k]), 9), self._draw(k))):
             more = self._room(k)
             if more > 0:

@@ -58,5 +58,29 @@ def test_a_conversion_that_its_lots_make_lose_is_unmade() -> None:
     assert int(kept.sum()) == sum(contract.rate for contract in contracts)
 
 
+def test_a_conversion_that_was_unmade_is_not_called_back_by_the_demand_it_leaves() -> None:
+    """Its stock would do for five lots that are worth 40 more than its fee, and its output fetches 5 less than it."""
+    need = ConversionInput(product="ore", grade="plain", quantity_per_output=Decimal(1), own_stock=Decimal(5))
+    works = Conversion(
+        conversion="c",
+        firm="Caro",
+        region="north",
+        product="salt",
+        grade="plain",
+        capacity=(10,),
+        fee=(Decimal(60),),
+        inputs=(need,),
+    )
+    market = build(snapshot(buy("b", [10], "100", product="salt"), sell("s", [9], "10"), conversions=(works,)))
+    lanes = find_lanes(market)
+    program = Program(market, lanes, WarmEngine)
+    program.add(Candidates(lane=np.arange(len(lanes)), window=np.zeros(len(lanes), dtype=np.int64)))
+    duals = zero_duals(market, lanes)
+    duals.seller[market.sellers.offers :] = 27.5  # half a unit of salt is a lot
+    lots = np.where(program.seller == market.sellers.offers, 5, 0)
+    contracts, kept = paying_contracts(program, lots, duals)
+    assert (contracts, kept.tolist()) == ([], [0] * len(lanes))
+
+
 def pairs(contracts: list[Contract]) -> set[tuple[str, str, int]]:
     return {(contract.seller, contract.buyer, contract.first) for contract in contracts}
