@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from .engine import AT_LOWER, BASIC, INFINITY, Basis, Face
+from .engine import AT_LOWER, BASIC, INFINITY, Basis, Face, SolverFailed
 from .lifting import begin, stand
 from .pricing import TIE, Duals, Values
 from .program import Program
@@ -50,8 +50,13 @@ def settle(
     face = _without_loss(program).optima(program.welfare, program.row_duals(duals))
     if hold is not None:
         face = hold(program, face)
-    for objective in (program.volume, program.used_input):
-        face = face.optima(objective, face.maximise(objective).duals)
+    try:
+        most = face.maximise(program.volume)
+    except SolverFailed:  # no point of it: a limit counts as scarce with a little left, and nothing can fill that
+        face = _reaching(face, _optimum(program, cleared))
+        most = face.maximise(program.volume)
+    face = face.optima(program.volume, most.duals)
+    face = face.optima(program.used_input, face.maximise(program.used_input).duals)
     face = max_min(face, fill_ratios(program))
     more = np.zeros(len(face.lower) - program.fixed - len(program.candidates))
     # Fewer lots per period for the same volume means longer windows: one contract over a year, not four quarters.
@@ -79,11 +84,39 @@ def drawn(program: Program) -> Floats:
 def _without_loss(program: Program) -> Face:
     """All feasible points without contracts between two offers that lose: one that loses less than prices are told
     apart by would count as a tie, and its locked price could not lie between ask and bid."""
-    offers = program.market.sellers.offers, program.market.buyers.offers
-    losing = (program.seller < offers[0]) & (program.buyer < offers[1]) & (program.margin < -LOSS * program.length)
     upper = program.face.upper
-    upper[program.fixed + np.flatnonzero(losing)] = 0.0
+    upper[program.fixed + np.flatnonzero(_losing(program))] = 0.0
     return replace(program.face, upper=upper)
+
+
+def _losing(program: Program) -> Bools:
+    """[candidates] those between two offers that lose."""
+    offers = program.market.sellers.offers, program.market.buyers.offers
+    between = (program.seller < offers[0]) & (program.buyer < offers[1])
+    return np.asarray(between & (program.margin < -LOSS * program.length))
+
+
+def _optimum(program: Program, cleared: Cleared) -> Floats:
+    """The clearing's optimum as variables of a programme that has its contracts, without those that lose."""
+    theirs, windows = cleared.program, len(program.market.windows)
+    traded = cleared.point.variables[theirs.fixed :]
+    keys = theirs.candidates.lane[: len(traded)] * windows + theirs.candidates.window[: len(traded)]
+    rate = dict(zip(keys.tolist(), traded.tolist(), strict=True))
+    mine = program.candidates.lane * windows + program.candidates.window
+    rates = np.array([rate.get(key, 0.0) for key in mine.tolist()])
+    return np.concatenate([cleared.point.variables[: theirs.fixed], np.where(_losing(program), 0.0, rates)])
+
+
+def _reaching(face: Face, point: Floats) -> Face:
+    """A face made wide enough to have a point in it."""
+    taken = face.engine.activity(point)
+    return replace(
+        face,
+        row_lower=np.minimum(face.row_lower, taken),
+        row_upper=np.maximum(face.row_upper, taken),
+        lower=np.minimum(face.lower, point),
+        upper=np.maximum(face.upper, point),
+    )
 
 
 def fill_ratios(program: Program) -> sparse.csr_array:

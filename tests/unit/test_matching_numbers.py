@@ -75,3 +75,16 @@ def test_a_loop_that_nobody_prices_is_cleared_beside_a_dear_product() -> None:
     loop = (conversion("c", "salt", "cell", "2", "0"), conversion("d", "cell", "salt", "0.001", "0"))
     market = snapshot(buyer, conversions=tuple(replace(one, capacity=(2,) * 3, fee=(Decimal(0),) * 3) for one in loop))
     assert run(market).certificate.holds
+
+
+def test_an_offer_of_some_lots_is_filled_in_part_beside_millions_of_them() -> None:
+    """The lot that is left of the small one is less than what counts as scarce beside the large ones."""
+    market = snapshot(
+        sell("s", [3], "40"),
+        buy("b", [2], "50"),
+        sell("large s", [60_000_000], "50", region="south"),
+        buy("large b", [20_000_000], "60", region="south"),
+    )
+    answer = run(market)
+    assert answer.certificate.holds
+    assert {contract.seller: contract.rate for contract in answer.contracts} == {"s": 2, "large s": 20_000_000}
