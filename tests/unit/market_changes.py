@@ -47,6 +47,7 @@ def renamed(market: Snapshot, new: Callable[[str], str]) -> Snapshot:
                 firm=new(o.firm),
                 product=new(o.product),
                 region=new(o.region),
+                only_with=None if o.only_with is None else new(o.only_with),
                 approved_firms=None if o.approved_firms is None else frozenset(map(new, o.approved_firms)),
             )
             for o in market.offers

@@ -149,18 +149,6 @@ def test_no_lane_is_the_reason_exactly_where_there_is_none(market: Snapshot) -> 
         assert (reasons[offer.offer] is Reason.NO_ELIGIBLE_LANE) == (offer.offer not in sides)
 
 
-@laws
-@given(markets(chain=True))
-def test_contracts_of_a_conversion_share_a_bundle_and_others_stand_alone(market: Snapshot) -> None:
-    contracts, names = run(market).contracts, {c.conversion for c in market.conversions}
-    for one in contracts:
-        for other in contracts:
-            if {one.seller, one.buyer} & {other.seller, other.buyer} & names:
-                assert one.bundle == other.bundle
-        if not {one.seller, one.buyer} & names:
-            assert [c.bundle for c in contracts].count(one.bundle) == 1
-
-
 # What must not matter
 
 

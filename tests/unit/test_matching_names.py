@@ -7,10 +7,17 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from market.periods import Horizon
 from matching.run import run
 from matching.snapshot import Conversion, ConversionInput, Grade, Offer, Side, Snapshot
+
+from .market_changes import mixed
+from .market_changes import renamed as relabelled
+from .markets import FIRMS
+from .test_matching_blocks import block_markets
 
 PERIODS = 4
 
@@ -89,4 +96,23 @@ def test_names_and_order_decide_nothing(seed: int) -> None:
     }
     assert {(back[r.offer], r.filled, r.reason, r.distance) for r in again.results} == {
         (r.offer, r.filled, r.reason, r.distance) for r in answer.results
+    }
+
+
+@settings(max_examples=15, derandomize=True)
+@given(block_markets(), st.randoms(use_true_random=False))
+def test_among_block_terms_names_and_order_decide_nothing_either(market: Snapshot, drawn: random.Random) -> None:
+    answer = run(market)
+    turned = replace(market, offers=mixed(market.offers, drawn), corridors=mixed(market.corridors, drawn))
+    again = run(turned)
+    assert (again.contracts, again.results, again.prices) == (answer.contracts, answer.results, answer.prices)
+    names = sorted({offer.offer for offer in market.offers} | set(FIRMS))
+    new = dict(zip(names, (f"{at:02d}" for at in drawn.sample(range(len(names)), len(names))), strict=True))
+    other = run(relabelled(market, lambda name: new.get(name, name)))
+    assert other.certificate.welfare == answer.certificate.welfare
+    assert {(r.offer, r.filled, r.reason, r.distance) for r in other.results} == {
+        (new[r.offer], r.filled, r.reason, r.distance) for r in answer.results
+    }
+    assert {(c.seller, c.buyer, c.first, c.last, c.rate, c.price_ex_works) for c in other.contracts} == {
+        (new[c.seller], new[c.buyer], c.first, c.last, c.rate, c.price_ex_works) for c in answer.contracts
     }
