@@ -220,6 +220,14 @@ def test_without_any_time_to_search_there_is_still_an_answer_from_which_nobody_l
     assert list(block_faults(market, answer.contracts)) == []
 
 
+@settings(max_examples=20, derandomize=True)
+@given(block_markets())
+def test_what_block_terms_cost_is_told_against_the_divisible_optimum(market: Snapshot) -> None:
+    certificate = run(market, limits=SearchLimits(seconds=0.0)).certificate
+    told = float(certificate.welfare + certificate.rounding_loss)
+    assert told == pytest.approx(Oracle(market).welfare, rel=1e-6, abs=2 * CENT)
+
+
 def test_nearly_every_tiny_market_gets_the_best_of_all_answers() -> None:
     """The best is worked out without prices; where no prices would let everybody gain from it, less is right."""
     reached = []
