@@ -32,12 +32,12 @@ NEAR = 2e-7  # relative: distances and reasons are told to this
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """An answer as far as one sub-market goes; `certified` where nobody asks for block terms."""
+    """An answer as far as one sub-market goes; `uncertified` are the offers that ask for block terms."""
 
     contracts: Sequence[Contract]
     prices: Sequence[ShadowPrice]
     results: Mapping[str, WrittenResult]
-    certified: bool
+    uncertified: frozenset[str]
 
 
 def market_faults(market: Market, lanes: Lanes, duals: Duals, told: Told) -> Iterator[str]:
@@ -50,9 +50,9 @@ def market_faults(market: Market, lanes: Lanes, duals: Duals, told: Told) -> Ite
     yield from _price_faults(market, lanes, duals, found)
     yield from _shadow_price_faults(market, lanes, duals, told.prices)
     yield from _reason_faults(market, lanes, told)
-    if told.certified:
-        values = Values(market, lanes, duals)
-        yield from _left_out(values, found)
+    values = Values(market, lanes, duals)
+    yield from _left_out(values, found, told.uncertified)
+    if not told.uncertified:
         yield from _distance_faults(values, told)
 
 
@@ -104,17 +104,21 @@ def _reason_faults(market: Market, lanes: Lanes, told: Told) -> Iterator[str]:
                 yield f"{label}: its result says {result.reason} and a distance of {result.distance}"
 
 
-def _left_out(values: Values, found: Found) -> Iterator[str]:
+def _left_out(values: Values, found: Found, uncertified: frozenset[str]) -> Iterator[str]:
     """Pairs with room for one more lot of a contract that is worth something and that the shadow prices do not rule
-    out: a better answer has it."""
+    out: a better answer has it. Not so of who asks for block terms: they may be what keeps a pair apart."""
     market, lanes = values.market, values.lanes
+    sells, buys = (
+        np.array([label not in uncertified for label in side.label], dtype=bool)
+        for side in (market.sellers, market.buyers)
+    )
     tally = Tally(market, lanes)
     for contract, lane in found:
         tally.add(lane, contract.first, contract.last, contract.rate)
     sold, bought, moved = _room(market, lanes, tally)
     for block in values.blocks():
         for w in range(len(market.windows)):
-            roomy = sold[lanes.seller[block], w] & bought[lanes.buyer[block], w]
+            roomy = (sold[:, w] & sells)[lanes.seller[block]] & (bought[:, w] & buys)[lanes.buyer[block]]
             roomy &= moved[lanes.family[block], w].all(axis=1)
             some = np.flatnonzero(roomy) + block.start
             for lane in some[values.reduced(some, w) >= -LEFT].tolist():

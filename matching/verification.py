@@ -42,7 +42,7 @@ def verify(snapshot: Snapshot, written: WrittenAnswer) -> Verification:
         market = build(part)
         lanes = find_lanes(market)
         duals = read_duals(market, lanes, written.prices)
-        told = _told_of(part, products, written, certified=not block_offers(part))
+        told = _told_of(part, products, written)
         findings.append(check_market(market, told.contracts, duals, uncertified, lanes))
         faults += market_faults(market, lanes, duals, told)
     certificate = merge(findings, uncertified)
@@ -57,14 +57,14 @@ def verify(snapshot: Snapshot, written: WrittenAnswer) -> Verification:
     return Verification(certificate=certificate, violations=tuple(violations))
 
 
-def _told_of(part: Snapshot, products: frozenset[str], written: WrittenAnswer, *, certified: bool) -> Told:
+def _told_of(part: Snapshot, products: frozenset[str], written: WrittenAnswer) -> Told:
     """What the answer tells of one sub-market; shadow prices of things that are nowhere are told of the first."""
     labels = {offer.offer for offer in part.offers} | {conversion.conversion for conversion in part.conversions}
     return Told(
         contracts=[contract for contract in written.contracts if contract.product in products],
         prices=[price for price in written.prices if price.subject[0] in labels | products],
         results={label: result for label, result in written.results.items() if label in labels},
-        certified=certified,
+        uncertified=block_offers(part),
     )
 
 

@@ -22,7 +22,7 @@ from matching.run import run
 from matching.scenarios import clear_all, with_quantity
 from matching.snapshot import Snapshot
 
-# The scheduler runs in a thread of this process: there a warning that is an error stops it, and the test waits for ever.
+# The scheduler runs in a thread of this process: a warning that is an error would stop it, and the test wait for ever.
 pytestmark = pytest.mark.filterwarnings("default")
 
 

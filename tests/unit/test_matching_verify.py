@@ -11,17 +11,20 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from matching.__main__ import main
+from matching.answer import Contract
 from matching.answer_files import read_answer, write_answer
 from matching.block_choice import SearchLimits
+from matching.blocks import block_offers
 from matching.run import run
-from matching.snapshot import Conversion, ConversionInput, Snapshot
+from matching.snapshot import Conversion, ConversionInput, Offer, Snapshot
 from matching.snapshot_files import read_snapshot, write_snapshot
 from matching.verification import verify
 
@@ -244,6 +247,33 @@ def test_of_the_loss_by_block_terms_only_what_can_be_known_is_held_against_an_an
     assert "uncertified: the offers stated" in capsys.readouterr().err
 
 
+@settings(max_examples=25, derandomize=True)
+@given(block_markets(), st.data())
+def test_beside_block_terms_a_pair_without_any_is_not_left_out(market: Snapshot, data: st.DataObject) -> None:
+    """Whatever contract between two offers without block terms is taken out, that is told by name."""
+    beside = [kind(f"plain {n}", [3] * len(market.horizon), price) for n, kind, price in ((0, sell, 20), (1, buy, 90))]
+    market = replace(market, offers=(*market.offers, *beside))
+    answer = run(market, limits=SearchLimits(seconds=0.5, renewals=2, rounds=1, tries=5))
+    offers, barred = {offer.offer: offer for offer in market.offers}, block_offers(market)
+    plain = [c for c in answer.contracts if {c.seller, c.buyer} <= offers.keys() and not {c.seller, c.buyer} & barred]
+    worth = [c for c in plain if gain_of(c, offers) > c.freight]
+    assume(worth)
+    gone = data.draw(st.sampled_from(worth))
+    fewer = replace(answer, contracts=tuple(c for c in answer.contracts if c != gone))
+    with tempfile.TemporaryDirectory() as place:
+        write_answer(fewer, market, Path(place))
+        said = verify(market, read_answer(Path(place), market)).violations
+    named = f"pair {gone.seller} -> {gone.buyer} [{gone.first}, {gone.last}]: left out"
+    assert any(told.startswith(named) for told in said), said
+
+
+def gain_of(contract: Contract, offers: dict[str, Offer]) -> Fraction:
+    """Bid less ask over the window of a contract, CNY per unit."""
+    inside = slice(contract.first, contract.last + 1)
+    bid, ask = (Fraction(sum(offers[label].price[inside])) for label in (contract.buyer, contract.seller))
+    return (bid - ask) / (contract.last - contract.first + 1)
+
+
 def test_verification_needs_no_solver(answered: Path) -> None:
     """Neither by name nor by what it would load: no solver is among the modules of a process that has verified."""
     script = (
@@ -265,6 +295,8 @@ def test_verification_needs_no_solver(answered: Path) -> None:
 @settings(max_examples=25, derandomize=True)
 @given(st.one_of(markets(chain=True, most=30), markets(), block_markets()))
 def test_every_answer_as_it_is_written_holds(market: Snapshot) -> None:
+    quotas = [(quota.product, quota.origin, quota.destination, quota.position) for quota in market.corridors]
+    assume(len(quotas) == len(set(quotas)))  # files name each quota once
     with tempfile.TemporaryDirectory() as place:
         answer = run(market, limits=SearchLimits(seconds=0.5, renewals=2, rounds=1, tries=5))
         write_snapshot(market, Path(place) / "in")
