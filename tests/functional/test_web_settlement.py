@@ -165,8 +165,10 @@ def test_fixings_are_entered_and_uploaded_by_staff(session: Session, client_as: 
         answer = senior.post("/fixings", data=entry | fields)
         assert answer.status_code == 422
         assert told in answer.text
-    content = f"index,day,value,source\n{INDEX},2025-07-02,61000,gfex\n".encode()
+    content = f"index,day,value,source\n{INDEX},2025-07-02,61000,estimate of the project\n".encode()
     assert staff.post("/fixings/upload", data={"file": (io.BytesIO(content), "f.csv")}).status_code == 303
+    reader = client_as(make.StaffFactory(language=Language.CHINESE))
+    assert "<td>本项目估算" in reader.get("/fixings").text
     bad = f"index,day,value,source\n{INDEX},2025-07-03,61000,gfex\nnone,2025-07-02,1,gfex\n".encode()
     answer = staff.post("/fixings/upload", data={"file": (io.BytesIO(bad), "f.csv")})
     assert answer.status_code == 422
