@@ -23,7 +23,7 @@ from app.transaction import Application
 from ..factories import FirmAdminFactory, PlatformAdminFactory, SeniorStaffFactory, UserFactory
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-EXAMPLES = 10
+EXAMPLES = 6
 
 
 @pytest.mark.parametrize("factory", [FirmAdminFactory, SeniorStaffFactory, PlatformAdminFactory])

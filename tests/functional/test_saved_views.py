@@ -103,7 +103,8 @@ def test_two_staff_on_one_proposal_the_later_one_is_told_and_nothing_is_lost(cli
     first.get(address), second.get(address)
     first.post(address, data={"action": "release", "reason_release": "sound"} | seen)
     later = second.post(address, data={"action": "withhold", "reason_withhold": "price_abnormal"} | seen)
-    assert "Nothing was changed, because something happened meanwhile" in second.get(later.location).text
+    assert later.status_code == 409
+    assert "Nothing was changed, because something happened meanwhile" in later.text
     session.refresh(proposal)
     assert proposal.state == "released"
     many = {"action": "withhold", "reason_withhold": "price_abnormal", "chosen": f"{proposal.id}:{seen['version']}"}
