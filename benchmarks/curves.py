@@ -11,7 +11,10 @@ from .cell import Cell
 from .instances import Case, short
 
 WIDTH, HEIGHT, MARGIN = 460, 300, 52
-COLOURS = ("#c0392b", "#2471a3", "#1e8449", "#b7950b", "#7d3c98", "#117a65", "#a04000", "#515a5a", "#d35400", "#2e4053")
+COLOURS = (  # one a method, and ours first
+    *("#c0392b", "#2471a3", "#1e8449", "#b7950b", "#7d3c98", "#117a65"),
+    *("#a04000", "#515a5a", "#d35400", "#2e4053", "#ff5fa2", "#5dade2"),
+)
 Points = dict[str, list[tuple[float, float]]]
 
 
