@@ -20,6 +20,10 @@ _CLOSES = re.compile(
     r"GFEX lithium carbonate futures, dominant contract, close; daily bars by (?P<by>[^,]+), "
     r"(contract (?P<contract>\w+)|mean of (?P<days>\d+) days)"
 )
+_AGAIN = re.compile(
+    r"(?P<index>[\w-]+) of (?P<month>\d{4}-\d\d), close of day (?P<day>\d+), told again (?P<months>\d+) months later"
+)
+_NO_CLOSE = re.compile(r"no publication: (?P<index>[\w-]+) had (?P<days>\d+) days in (?P<month>\d{4}-\d\d)")
 _LATER = re.compile(r"(?P<index>[\w-]+), (?P<months>\d+) months later; demonstration")
 _ESTIMATE = re.compile(r"estimate of the project(?P<order>, order of the trade in mid 2025)?")
 _RUN = re.compile(r"(?P<superseded>superseded by )?run (?P<id>[0-9a-f-]{36})")
@@ -79,6 +83,14 @@ def _later(match: re.Match[str]) -> str:
     return _("%(index)s, %(months)s months later; demonstration", index=match["index"], months=match["months"])
 
 
+def _again(match: re.Match[str]) -> str:
+    return _("%(index)s of %(month)s, close of day %(day)s, told again %(months)s months later", **match.groupdict())
+
+
+def _no_close(match: re.Match[str]) -> str:
+    return _("no publication: %(index)s had %(days)s days in %(month)s", **match.groupdict())
+
+
 def _estimate(match: re.Match[str]) -> str:
     return (
         _("estimate of the project, order of the trade in mid 2025") if match["order"] else _("estimate of the project")
@@ -88,6 +100,8 @@ def _estimate(match: re.Match[str]) -> str:
 _SOURCES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (_CLOSES, _closes),
     (_LATER, _later),
+    (_AGAIN, _again),
+    (_NO_CLOSE, _no_close),
     (_ESTIMATE, _estimate),
 )
 

@@ -89,6 +89,16 @@ def test_notes_of_the_platform_are_told_in_words(app: Application, note: str, ch
             assert note_in_words(note) == said
 
 
+def test_sources_of_the_demos_fixings_are_told_in_words(app: Application) -> None:
+    told = "GFEX-LC of 2025-06, close of day 20, told again 24 months later"
+    missing = "no publication: GFEX-LC had 20 days in 2025-06"
+    with app.test_request_context(), force_locale("en"):
+        assert (source_in_words(told), source_in_words(missing)) == (told, missing)
+    with app.test_request_context(), force_locale("zh_Hans_CN"):
+        assert source_in_words(told) == "GFEX-LC 2025-06 第 20 个交易日收盘价，延后 24 个月重演"
+        assert source_in_words(missing) == "未公布：GFEX-LC 在 2025-06 只有 20 个交易日"
+
+
 def test_sources_of_prices_are_told_in_words(app: Application) -> None:
     """No source of the reference data is left in English where the words are the platform's own."""
     sources = {row.source for row in load().prices} | {"GFEX-LC, 24 months later; demonstration", "SMM, spot; 2026"}
