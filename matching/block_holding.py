@@ -109,24 +109,20 @@ def held(
     return replace(face, lower=lower, upper=upper, row_lower=row_lower)
 
 
-def _keys(candidates: Candidates, windows: int) -> Ints:
-    return candidates.lane * windows + candidates.window
-
-
 def _places(program: Program, among: Candidates, wanted: Candidates) -> Ints:
     """Where candidates stand among others that have them all."""
     width = len(program.market.windows)
-    keys = _keys(among, width)
+    keys = among.keys(width)
     order = np.argsort(keys)
-    return np.asarray(order[np.searchsorted(keys, _keys(wanted, width), sorter=order)])
+    return np.asarray(order[np.searchsorted(keys, wanted.keys(width), sorter=order)])
 
 
 def _aligned(program: Program, trade: Trade, opened: Collection[int], raised: Raised) -> tuple[Floats, Bools, Bools]:
     """A trade's rates on the candidates of a programme, which of them are open and which are raised."""
     width = len(program.market.windows)
-    mine, used = _keys(program.candidates, width), np.flatnonzero(trade.traded)
+    mine, used = program.candidates.keys(width), np.flatnonzero(trade.traded)
     # A raised contract may have nothing beside what it is held at: then the programme need not have it.
-    theirs, above = _keys(trade.candidates, width)[used], _keys(raised.candidates, width)
+    theirs, above = trade.candidates.keys(width)[used], raised.candidates.keys(width)
     used = used[np.isin(theirs, mine) | ~np.isin(theirs, above)]
     traded = Candidates(lane=trade.candidates.lane[used], window=trade.candidates.window[used])
     place = _places(program, program.candidates, traded)

@@ -86,7 +86,7 @@ class Rest:
 
     def keys(self, candidates: Candidates) -> Ints:
         """One number a candidate, whatever programme it stands in."""
-        return candidates.lane * len(self.market.windows) + candidates.window
+        return candidates.keys(len(self.market.windows))
 
     def shut(self, left_out: LeftOut) -> Bools:
         """[L] lanes that a party or a counterparty left out takes away."""

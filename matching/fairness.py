@@ -100,10 +100,9 @@ def _optimum(program: Program, cleared: Cleared) -> Floats:
     """The clearing's optimum as variables of a programme that has its contracts, without those that lose."""
     theirs, windows = cleared.program, len(program.market.windows)
     traded = cleared.point.variables[theirs.fixed :]
-    keys = theirs.candidates.lane[: len(traded)] * windows + theirs.candidates.window[: len(traded)]
+    keys = theirs.candidates.keys(windows)[: len(traded)]  # some may have been added since
     rate = dict(zip(keys.tolist(), traded.tolist(), strict=True))
-    mine = program.candidates.lane * windows + program.candidates.window
-    rates = np.array([rate.get(key, 0.0) for key in mine.tolist()])
+    rates = np.array([rate.get(key, 0.0) for key in program.candidates.keys(windows).tolist()])
     return np.concatenate([cleared.point.variables[: theirs.fixed], np.where(_losing(program), 0.0, rates)])
 
 

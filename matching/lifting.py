@@ -49,12 +49,12 @@ def begin(program: Program, stands: Sequence[Stand]) -> None:
     rows = np.stack([one.basis.rows for one in stands], axis=1).ravel()
     fixed = np.stack([one.basis.variables[: one.program.fixed] for one in stands], axis=1).ravel()
     width = len(program.market.windows)
-    keys = program.candidates.lane * width + program.candidates.window
+    keys = program.candidates.keys(width)
     order = np.argsort(keys)
     status = np.full(len(keys), AT_LOWER)
     for one in stands if len(keys) else ():
         known = one.candidates.window != NO_WINDOW
-        wanted = one.candidates.lane * width + one.candidates.window
+        wanted = one.candidates.keys(width)
         place = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
         known &= keys[place] == wanted
         status[place[known]] = one.basis.variables[one.program.fixed :][known]

@@ -33,10 +33,14 @@ class Candidates:
             lane=np.concatenate([self.lane, others.lane]), window=np.concatenate([self.window, others.window])
         )
 
+    def keys(self, windows: int) -> Ints:
+        """One number a candidate of a market with so many windows, whatever programme it stands in."""
+        return self.lane * windows + self.window
+
     def without(self, others: Candidates) -> Candidates:
         """Those that are not among others, each once."""
         width = 1 + max(self.window.max(initial=0), others.window.max(initial=0))
-        keys = np.setdiff1d(self.lane * width + self.window, others.lane * width + others.window)
+        keys = np.setdiff1d(self.keys(width), others.keys(width))
         return Candidates(lane=keys // width, window=keys % width)
 
 

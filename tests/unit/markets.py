@@ -87,6 +87,23 @@ def snapshot(*offers: Offer, products: Sequence[str] = CHAIN, **more: Any) -> Sn
     return Snapshot(horizon=horizon(len(offers[0].quantity)), grades=grades(products), offers=offers, **more)
 
 
+def maker(coefficient: str, capacity: Sequence[int], fee: str, stock: str = "0") -> Conversion:
+    """Caro in the north makes plain salt of so much plain ore."""
+    need = ConversionInput(
+        product="ore", grade="plain", quantity_per_output=Decimal(coefficient), own_stock=Decimal(stock)
+    )
+    return Conversion(
+        conversion="c",
+        firm="Caro",
+        region="north",
+        product="salt",
+        grade="plain",
+        capacity=tuple(capacity),
+        fee=(Decimal(fee),) * len(capacity),
+        inputs=(need,),
+    )
+
+
 @st.composite
 def _vector(draw: st.DrawFn, one: st.SearchStrategy[Any], periods: int) -> tuple[Any, ...]:
     """The same in every period, or drawn for each."""

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from matching import entry
 from matching.answer import Reason
 from matching.run import run
-from matching.snapshot import Conversion, ConversionInput, Corridor, Side, Snapshot
+from matching.snapshot import Corridor, Side, Snapshot
 
-from .markets import buy, markets, sell, snapshot
+from .markets import buy, maker, markets, sell, snapshot
 
 CENT = Decimal("0.01")
 MANY = 1_000_000  # times the drawn volume, so that no whole lot decides who trades
@@ -127,20 +127,8 @@ def test_a_closed_corridor_is_the_reason_whatever_the_price() -> None:
 
 def test_who_buys_what_cannot_be_made_lacks_the_input() -> None:
     """Ore is sold where no freight leads to the converter."""
-    need = ConversionInput(product="ore", grade="plain", quantity_per_output=Decimal("0.25"))
-    maker = Conversion(
-        conversion="c",
-        firm="Caro",
-        region="north",
-        product="salt",
-        grade="plain",
-        capacity=(10,),
-        fee=(Decimal(5),),
-        inputs=(need,),
-    )
-    market = snapshot(
-        sell("s", [10], "40", region="south"), buy("b", [10], "100", product="salt"), conversions=(maker,)
-    )
+    offers = sell("s", [10], "40", region="south"), buy("b", [10], "100", product="salt")
+    market = snapshot(*offers, conversions=(maker("0.25", [10], "5"),))
     found = told(market)
     assert {label: found[label][0] for label in ("s", "b", "c")} == {
         "s": Reason.NO_ELIGIBLE_LANE,

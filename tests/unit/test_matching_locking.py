@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import numpy as np
 
 from matching.answer import Contract
@@ -13,27 +11,15 @@ from matching.lanes import find_lanes
 from matching.locking import locked_contracts, paying_contracts
 from matching.pricing import Candidates, zero_duals
 from matching.program import Program
-from matching.snapshot import Conversion, ConversionInput
 
-from .markets import buy, sell, snapshot
+from .markets import buy, maker, sell, snapshot
 
 
 def test_a_conversion_that_its_lots_make_lose_is_unmade() -> None:
     """It sells ten lots at 20 that take ore at 10; for the other quarter it has ore at 100 on its hands."""
-    need = ConversionInput(product="ore", grade="plain", quantity_per_output=Decimal(2))
-    works = Conversion(
-        conversion="c",
-        firm="Caro",
-        region="north",
-        product="salt",
-        grade="plain",
-        capacity=(10, 10),
-        fee=(Decimal(0), Decimal(0)),
-        inputs=(need,),
-    )
     offers = sell("s", [10, 10], ["10", "100"]), buy("b", [10, 10], "50", product="salt")
     beside = sell("t", [5, 5], "60"), buy("d", [5, 5], "60")
-    market = build(snapshot(*offers, *beside, conversions=(works,)))
+    market = build(snapshot(*offers, *beside, conversions=(maker("2", [10, 10], "0"),)))
     lanes = find_lanes(market)
     program = Program(market, lanes, WarmEngine)
     count, windows = len(lanes), len(market.windows)
@@ -60,17 +46,7 @@ def test_a_conversion_that_its_lots_make_lose_is_unmade() -> None:
 
 def test_a_conversion_that_was_unmade_is_not_called_back_by_the_demand_it_leaves() -> None:
     """Its stock would do for five lots that are worth 40 more than its fee, and its output fetches 5 less than it."""
-    need = ConversionInput(product="ore", grade="plain", quantity_per_output=Decimal(1), own_stock=Decimal(5))
-    works = Conversion(
-        conversion="c",
-        firm="Caro",
-        region="north",
-        product="salt",
-        grade="plain",
-        capacity=(10,),
-        fee=(Decimal(60),),
-        inputs=(need,),
-    )
+    works = maker("1", [10], "60", stock="5")
     market = build(snapshot(buy("b", [10], "100", product="salt"), sell("s", [9], "10"), conversions=(works,)))
     lanes = find_lanes(market)
     program = Program(market, lanes, WarmEngine)
