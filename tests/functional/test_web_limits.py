@@ -236,6 +236,9 @@ def test_a_limit_is_chosen_to_be_taken_away_and_the_ranking_has_its_page(own_app
     for address in (sent.location, ranked.location):
         assert client.get(address).status_code == 200
     assert client.get("/console/what-if").status_code == 200
+    graph = client.get(f"/console/rounds/{town.round.id}/graph").text
+    assert f'href="{ranked.location}">The whole ranking</a>' in graph
+    assert "What is lost without each, of" in graph
 
 
 def test_who_sees_no_sealed_offer_asks_nothing(client_as: As) -> None:
