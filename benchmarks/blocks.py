@@ -70,7 +70,7 @@ def measure(case: Case, seconds: float) -> Row:
     every = sum(len(lanes) for _, lanes in parts)
     for market, lanes in parts:
         begun = time.process_time()
-        start = clear(market, lanes, WarmEngine)
+        start = clear(market, lanes, WarmEngine, in_parts=False)
         cleared = time.process_time()
         terms = read_terms(market)
         first = Choice(start, terms, SearchLimits(seconds=0.0))
@@ -78,7 +78,7 @@ def measure(case: Case, seconds: float) -> Row:
         best = first
         if seconds:
             # A search adds to the programme that it begins from: the second one gets its own.
-            start = clear(market, lanes, WarmEngine)
+            start = clear(market, lanes, WarmEngine, in_parts=False)
             answered = time.process_time()
             best = Choice(start, terms, SearchLimits(seconds=seconds * len(lanes) / every))
         row.lanes += len(lanes)

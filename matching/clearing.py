@@ -16,7 +16,7 @@ from . import guides
 from .engine import Engine
 from .guides import Guide
 from .lanes import Lanes, admissible
-from .lifting import NO_WINDOW, begin, stand
+from .lifting import NO_WINDOW, Stand, begin, stand
 from .pricing import Candidates, Duals, Values, best_candidates, zero_duals
 from .program import Program
 from .rounds import Begun, Cleared, Course, Heard, solved
@@ -34,20 +34,23 @@ ANY = 1e9  # typical prices: no lane loses as much
 FLOOR = 1.2  # and up to so many typical prices where they are less
 
 
-def clear(market: Market, lanes: Lanes, engine: type[Engine], progress: Heard | None = None) -> Cleared:
+def clear(
+    market: Market, lanes: Lanes, engine: type[Engine], progress: Heard | None = None, *, in_parts: bool = True
+) -> Cleared:
     """The welfare optimum over all candidates of all lanes.
 
-    `progress` is called with (round, largest reduced cost) after each pass.
+    `progress` is called with (round, largest reduced cost) after each pass. Long windows are traded in their parts,
+    which have the same optimum, unless that is not wanted: who asks for block terms counts contracts.
     :raises engine.SolverFailed: the solver found no optimum of a restricted programme.
     """
     course = Course(progress)
     if len(lanes) * len(market.windows) <= WHOLE:
-        program = Program(market, lanes, engine)
+        program = Program(market, lanes, engine, in_parts=in_parts)
         program.add(Values(market, lanes, zero_duals(market, lanes)).within(-ANY))
         return solved(Begun(program=program), course)
     if (market.windows == [0, market.periods - 1]).all():
         return solved(_of_one_window(Guide(market=market, lanes=lanes), engine, course), course)
-    return solved(_of_windows(market, lanes, engine, course), course)
+    return solved(_of_windows(market, lanes, engine, course, in_parts=in_parts), course)
 
 
 def _of_one_window(guide: Guide, engine: type[Engine], course: Course) -> Begun:
@@ -77,17 +80,20 @@ def _ceiling(program: Program, duals: Duals) -> Floats:
     return np.asarray(np.maximum(ROOM * program.row_duals(duals)[program.inside], FLOOR * length))
 
 
-def _of_windows(market: Market, lanes: Lanes, engine: type[Engine], course: Course) -> Begun:
+def _of_windows(market: Market, lanes: Lanes, engine: type[Engine], course: Course, *, in_parts: bool) -> Begun:
     """The start of a market of several windows: the markets of its segments side by side, then with the terms that are
     asked for."""
     segments = between_boundaries(market.windows, market.periods)
     before = solved(_of_one_window(guides.average(market, lanes), engine, course), course, roughly=True)
-    parts = []
+    duals, stands = [], []
     for at in range(len(segments)):
         guide = guides.of_segment(market, lanes, segments, at)
         before = solved(_after(before, guide, engine), course, roughly=True)
-        parts.append(before)
-    return _with_terms(market, lanes, parts)
+        duals.append(before.duals)
+        stands.append(stand(before, window=_window_of(market, segments, at)))
+    del before  # and with it the last of these programmes: the market itself needs the room
+    program = Program(market, lanes, engine, in_parts=in_parts)
+    return _with_terms(program, guides.by_segment(duals, segments), [one for one in stands if one is not None])
 
 
 def _after(before: Cleared, guide: Guide, engine: type[Engine]) -> Begun:
@@ -99,21 +105,13 @@ def _after(before: Cleared, guide: Guide, engine: type[Engine]) -> Begun:
     return Begun(program=program, ceiling=_ceiling(program, before.duals))
 
 
-def _with_terms(market: Market, lanes: Lanes, parts: Sequence[Cleared]) -> Begun:
-    """The start of a market of several windows from those of its segments: what they trade is closed where a longer
-    term is asked for, and the market begins where that ends."""
-    segments = between_boundaries(market.windows, market.periods)
-    duals = guides.by_segment([part.duals for part in parts], segments)
-    program = Program(market, lanes, type(parts[0].program.engine))
+def _with_terms(program: Program, duals: Duals, ended: Sequence[Stand]) -> Begun:
+    """The start of a market of several windows where those of its segments ended: what they trade is closed where a
+    longer term is asked for."""
     program.add(_likely(program, duals, NEARLY, PLENTY))
-    ended = [
-        one
-        for at, part in enumerate(parts)
-        if (one := stand(part, window=_window_of(market, segments, at))) is not None
-    ]
     for one in ended:
         program.add(one.basic)
-    program.close(~_asked_for(market, program))
+    program.close(~_asked_for(program.market, program))
     begin(program, ended)
     return Begun(program=program, ceiling=_ceiling(program, duals))
 

@@ -27,6 +27,7 @@ from .sides import Bools, Floats, Ints
 HELD = 1e-9  # slack with which a reached ratio is held, so that rounding cannot empty the face
 OPEN = 1e-7  # a ratio that can move by more than this is not settled
 LOSS = 1e-12  # of the typical price, per period; above what sums of prices are rounded by
+DRAW = 1e-3  # what a drawn weight counts beside a lot per period
 ASK_AGAIN = 10  # levels between two looks at what is still open
 ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], dtype=np.uint64)
 SEED = 20_27  # the direction that tells whether a ratio is still open is drawn, but always the same
@@ -58,13 +59,12 @@ def settle(
     face = face.optima(program.volume, most.duals)
     face = face.optima(program.used_input, face.maximise(program.used_input).duals)
     face = max_min(face, fill_ratios(program))
-    more = np.zeros(len(face.lower) - program.fixed - len(program.candidates))
-    # Fewer lots per period for the same volume means longer windows: one contract over a year, not four quarters.
-    short = np.concatenate([program.objective(-np.ones(len(program.candidates))), more])
-    face = face.optima(short, face.maximise(short).duals)
-    # Who trades with whom is drawn among equals, so that it depends on what is offered and not on the solver's path.
-    point = face.maximise(np.concatenate([program.objective(drawn(program)), more]))
-    return program, program.rates(point.variables[: len(short) - len(more)])
+    # Fewer lots per period for the same volume means longer windows: one contract over a year, not four quarters. Who
+    # trades with whom is drawn among equals, so that it depends on what is offered and not on the solver's path.
+    wanted = program.objective(DRAW * drawn(program) - 1.0)
+    more = np.zeros(len(face.lower) - len(wanted))
+    point = face.maximise(np.concatenate([wanted, more]))
+    return program, program.rates(point.variables[: len(wanted)])
 
 
 def drawn(program: Program) -> Floats:
@@ -145,19 +145,22 @@ def fill_ratios(program: Program) -> sparse.csr_array:
 def max_min(face: Face, measures: sparse.csr_array) -> Face:
     """The part of a face where the vector of measures is max-min (lexicographically largest, sorted upwards).
 
-    The returned face has more variables behind the given ones: each measure, then a floor for each part. Parts of
+    The returned face may have more variables behind the given ones: each measure, then a floor for each part. Parts of
     the face that share no row and no measure are independent: each has a floor of its own, and all floors rise in
     one programme.
     """
+    differing = _differing(face, measures)
+    if not differing.any():  # as in most large markets; asked before the face is made larger
+        return face
     part = _parts(face, measures)
     count, wide = measures.shape[0], _with_measures(face, measures, part)
     first = len(face.lower)  # the first measure among the variables
     held = np.zeros(count, dtype=bool)
     for level_number in itertools.count():
         # Asked anew now and then: holding one measure may settle the rest of its part.
-        if level_number % ASK_AGAIN == 0:
-            open_part = np.isin(part, part[_differing(wide, first, count)])
-        unsettled = open_part & ~held
+        if level_number and level_number % ASK_AGAIN == 0:
+            differing = _differing(wide, _among(wide, first, count))
+        unsettled = np.isin(part, part[differing]) & ~held
         if not unsettled.any():
             break
         rising = np.zeros(len(wide.lower))
@@ -218,12 +221,17 @@ def _with_measures(face: Face, measures: sparse.csr_array, part: Ints) -> Face:
     )
 
 
-def _differing(wide: Face, first: int, count: int) -> Bools:
+def _among(wide: Face, first: int, count: int) -> sparse.csr_array:
+    """The measures of a face that has a variable for each."""
+    where = np.arange(count), first + np.arange(count)
+    return sparse.csr_array((np.ones(count), where), shape=(count, len(wide.lower)))
+
+
+def _differing(face: Face, measures: sparse.csr_array) -> Bools:
     """Measures that differ between the two ends of one drawn direction: some of every part that is not settled.
 
     If a part allows two vectors of measures, a drawn direction tells them apart with probability one.
     """
-    direction = np.zeros(len(wide.lower))
-    direction[first : first + count] = np.random.default_rng(SEED).uniform(0.5, 1.5, count)
-    low, high = (wide.maximise(sign * direction).variables[first : first + count] for sign in (-1.0, 1.0))
+    direction = measures.T @ np.random.default_rng(SEED).uniform(0.5, 1.5, measures.shape[0])
+    low, high = (measures @ face.maximise(sign * direction).variables for sign in (-1.0, 1.0))
     return np.asarray(np.abs(high - low) > OPEN)

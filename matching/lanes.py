@@ -11,7 +11,7 @@ import numpy as np
 from .limits import LimitFamily, limit_families
 from .sides import Bools, Floats, Ints, Market, MarketSide
 
-PAIRS_PER_BLOCK = 4_000_000  # bounds the memory of one eligibility table to a few tens of MB
+PAIRS_PER_BLOCK = 1_000_000  # bounds the memory of one eligibility table to a few MB
 
 
 class Requirement(StrEnum):
@@ -124,7 +124,7 @@ def blocks(market: Market) -> Iterator[tuple[Ints, Ints]]:
 def find_lanes(market: Market, left_out: frozenset[tuple[str, str]] = frozenset()) -> Lanes:
     """Every eligible pair, by product, seller, buyer; `left_out` names pairs (seller, buyer) to do without."""
     seller_out = {label for label, _ in left_out}
-    sellers, buyers, latest = [], [], []
+    sellers, buyers, latest, freight = [], [], [], []
     certified = bool((market.buyers.certificates >= 0).any())
     for some, others in blocks(market):
         failed = np.zeros((len(some), len(others)), dtype=bool)
@@ -136,23 +136,30 @@ def find_lanes(market: Market, left_out: frozenset[tuple[str, str]] = frozenset(
         rows, columns = np.nonzero(~failed)
         sellers.append(some[rows])
         buyers.append(others[columns])
+        freight.append(_freight(market, sellers[-1], buyers[-1]))
         if certified:
             latest.append(_latest_start(market, some, others)[rows, columns])
     seller, buyer = _joined(sellers), _joined(buyers)
-    free = market.sellers.freight_included[seller] | market.buyers.freight_included[buyer]
-    origin, destination = market.sellers.region[seller], market.buyers.region[buyer]
-    product = market.sellers.product[seller]
-    freight = np.where(free, 0.0, market.freight[product, origin, destination])
     family, families = limit_families(market, seller, buyer)
     return Lanes(
         seller=seller,
         buyer=buyer,
-        freight=freight,
+        freight=np.concatenate([np.zeros(0), *freight]),
         latest_start=_joined(latest) if certified else np.broadcast_to(np.int64(market.periods), seller.shape),
         family=family,
         families=families,
     )
 
 
+def _freight(market: Market, seller: Ints, buyer: Ints) -> Floats:
+    """CNY per lot and period of some lanes; nothing where one side's price includes it."""
+    free = market.sellers.freight_included[seller] | market.buyers.freight_included[buyer]
+    origin, destination = market.sellers.region[seller], market.buyers.region[buyer]
+    return np.where(free, 0.0, market.freight[market.sellers.product[seller], origin, destination])
+
+
 def _joined(parts: list[Ints]) -> Ints:
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+    """The parts in one array; they are let go, as all lanes twice may be more than there is room for."""
+    joined = np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+    parts.clear()
+    return joined

@@ -18,16 +18,17 @@ NO_WINDOW = -1  # of candidates whose window the programme to come does not have
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stand:
-    """Where a programme ended; its candidates as lanes and windows of the programme to come."""
+    """Where a programme ended, without the programme; its candidates, which begin after `fixed` variables, as lanes
+    and windows of the programme to come."""
 
-    program: Program
     basis: Basis
+    fixed: int
     candidates: Candidates
 
     @property
     def basic(self) -> Candidates:
         """The candidates in the basis that the programme to come can have."""
-        inside = (self.basis.variables[self.program.fixed :] == BASIC) & (self.candidates.window != NO_WINDOW)
+        inside = (self.basis.variables[self.fixed :] == BASIC) & (self.candidates.window != NO_WINDOW)
         return Candidates(lane=self.candidates.lane[inside], window=self.candidates.window[inside])
 
 
@@ -38,7 +39,7 @@ def stand(cleared: Cleared, *, window: Ints | None = None) -> Stand | None:
     own, count = cleared.program.candidates, len(cleared.basis.variables) - cleared.program.fixed
     lane, spanned = own.lane[:count], own.window[:count]  # some may have been added since
     renamed = Candidates(lane=lane, window=spanned if window is None else window[spanned])
-    return Stand(program=cleared.program, basis=cleared.basis, candidates=renamed)
+    return Stand(basis=cleared.basis, fixed=cleared.program.fixed, candidates=renamed)
 
 
 def begin(program: Program, stands: Sequence[Stand]) -> None:
@@ -47,7 +48,7 @@ def begin(program: Program, stands: Sequence[Stand]) -> None:
     if not stands:
         return
     rows = np.stack([one.basis.rows for one in stands], axis=1).ravel()
-    fixed = np.stack([one.basis.variables[: one.program.fixed] for one in stands], axis=1).ravel()
+    fixed = np.stack([one.basis.variables[: one.fixed] for one in stands], axis=1).ravel()
     width = len(program.market.windows)
     keys = program.candidates.keys(width)
     order = np.argsort(keys)
@@ -57,7 +58,7 @@ def begin(program: Program, stands: Sequence[Stand]) -> None:
         wanted = one.candidates.keys(width)
         place = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
         known &= keys[place] == wanted
-        status[place[known]] = one.basis.variables[one.program.fixed :][known]
+        status[place[known]] = one.basis.variables[one.fixed :][known]
     variables = np.concatenate([fixed, status])
     _fill(rows, len(rows) - int((variables == BASIC).sum()) - int((rows == BASIC).sum()))
     program.engine.begin(Basis(variables=variables, rows=rows))

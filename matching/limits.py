@@ -55,9 +55,14 @@ def limit_families(market: Market, seller: Ints, buyer: Ints) -> tuple[Ints, tup
         _ceilings(market, seller, families),
         _origins(market, seller, buyer, families),
     ]
-    if not families:  # a view of one number instead of a table of many
-        return np.broadcast_to(np.int64(NO_FAMILY), (len(seller), len(columns))), ()
+    if not families:
+        return _none((len(seller), len(columns))), ()
     return np.stack(columns, axis=1), tuple(families)
+
+
+def _none(shape: tuple[int, ...]) -> Ints:
+    """No lane in any family: a view of one number instead of a table of many."""
+    return np.broadcast_to(np.int64(NO_FAMILY), shape)
 
 
 def supplier_names(market: Market) -> dict[int, str]:
@@ -70,8 +75,10 @@ def _shares(market: Market, seller: Ints, buyer: Ints, families: list[LimitFamil
     """A share is one of the whole demand posted. A share of 1 limits nothing that the demand itself does not."""
     offers = {offer.offer: offer for offer in market.snapshot.offers}
     committed, names = _committed(market, lambda promise: (promise.buy, promise.supplier)), supplier_names(market)
-    found = np.full(len(seller), NO_FAMILY, dtype=np.int64)
     capped = np.array([share is not None and share < 1 for share in market.buyers.max_share], dtype=bool)
+    if not capped.any():
+        return _none(seller.shape)
+    found = np.full(len(seller), NO_FAMILY, dtype=np.int64)
     mine = np.flatnonzero(capped[buyer])
     groups = 1 + int(market.sellers.supplier.max(initial=0))
     keys, of = np.unique(buyer[mine] * groups + market.sellers.supplier[seller[mine]], return_inverse=True)
@@ -90,13 +97,13 @@ def _shares(market: Market, seller: Ints, buyer: Ints, families: list[LimitFamil
 def _corridors(market: Market, seller: Ints, buyer: Ints, families: list[LimitFamily]) -> Ints:
     moved = _committed(market, lambda promise: (promise.product, promise.origin, promise.destination))
     ways = _Ways(LimitKind.CORRIDOR, market.snapshot.corridors, market.regions, moved)
-    return _quotas(market, ways, (market.sellers.region[seller], seller, buyer), families)
+    return _quotas(market, ways, (market.sellers.region, seller, buyer), families)
 
 
 def _origins(market: Market, seller: Ints, buyer: Ints, families: list[LimitFamily]) -> Ints:
     moved = _committed(market, lambda promise: (promise.product, promise.material, promise.destination))
     ways = _Ways(LimitKind.ORIGIN, market.snapshot.origin_rules, market.origins, moved)
-    return _quotas(market, ways, (market.sellers.origin[seller], seller, buyer), families)
+    return _quotas(market, ways, (market.sellers.origin, seller, buyer), families)
 
 
 class _Ways(NamedTuple):
@@ -109,7 +116,8 @@ class _Ways(NamedTuple):
 
 
 def _quotas(market: Market, ways: _Ways, lanes: tuple[Ints, Ints, Ints], families: list[LimitFamily]) -> Ints:
-    """Of several quotas on one way the tightest counts. `lanes` are their begins, sellers and buyers."""
+    """Of several quotas on one way the tightest counts. `lanes` are where the ways of each seller begin [positions],
+    then the sellers and the buyers of the lanes."""
     at = {name: position for position, name in enumerate(market.products)}
     place = {name: position for position, name in enumerate(market.regions)}
     begin = {name: position for position, name in enumerate(ways.names)}
@@ -122,7 +130,9 @@ def _quotas(market: Market, ways: _Ways, lanes: tuple[Ints, Ints, Ints], familie
             lots = int(Fraction(quota.limit) / Fraction(market.lot[at[quota.product]]))
             limit[where] = np.minimum(limit[where], lots)
     origin, seller, buyer = lanes
-    product, destination = market.sellers.product[seller], market.buyers.region[buyer]
+    if not limits:
+        return _none(seller.shape)
+    product, origin, destination = market.sellers.product[seller], origin[seller], market.buyers.region[buyer]
     found = np.full(len(seller), NO_FAMILY, dtype=np.int64)
     for key, limit in sorted(limits.items()):
         found[(product == at[key[0]]) & (origin == begin[key[1]]) & (destination == place[key[2]])] = len(families)
@@ -158,7 +168,7 @@ def _ceilings(market: Market, seller: Ints, families: list[LimitFamily]) -> Ints
             families.append(
                 LimitFamily(kind=LimitKind.CEILING, product=at, subject=(ceiling.product, name), limit=limit)
             )
-    return np.asarray(of_position[seller])
+    return np.asarray(of_position[seller]) if of_supplier else _none(seller.shape)
 
 
 def _posted_demand(market: Market, product: int) -> Ints:

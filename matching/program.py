@@ -17,6 +17,7 @@ from scipy import sparse
 from .engine import INFINITY, Engine, Face
 from .lanes import Lanes
 from .limits import UNLIMITED
+from .parts import Parts, implied
 from .pricing import Candidates, Duals, conversion_margin, family_level
 from .segments import Segments, between_boundaries
 from .sides import Bools, Floats, Ints, Market
@@ -27,11 +28,13 @@ SUPPORT = 1e-9  # a rate above this, in typical values, counts as traded
 class Program:
     """A market restricted to some candidates; see the module for variables and rows.
 
-    `value` is the typical value (CNY) that counts as one; `level` the typical price of each product.
+    `value` is the typical value (CNY) that counts as one; `level` the typical price of each product. `in_parts`: a
+    candidate over a long window is added as those of its parts, see `parts`.
     """
 
-    def __init__(self, market: Market, lanes: Lanes, engine: type[Engine]) -> None:
+    def __init__(self, market: Market, lanes: Lanes, engine: type[Engine], *, in_parts: bool = False) -> None:
         self.market, self.lanes = market, lanes
+        self.parts = Parts(market, lanes) if in_parts else None
         self.segments = between_boundaries(market.windows, market.periods)
         self.level = market.level
         self.value = typical_value(market, self.level)
@@ -44,6 +47,7 @@ class Program:
         worth = self.level[makes][:, None]
         self.capacity = (self.segments.smallest(market.capacity) * worth / self.value).ravel()
         self.fee = (self.segments.total(market.fee) / worth).ravel()
+        self.implied = _implied(market, lanes, self.segments)
         self.inside = np.flatnonzero(_of_conversions(market, lanes, len(self.segments)))
         self.fixed = len(self.capacity) + len(self.inside)  # variables before the first candidate
         self.engine = engine(len(self.limits))
@@ -58,14 +62,17 @@ class Program:
 
     def add(self, wanted: Candidates) -> int:
         """Add the candidates that are not yet there; how many were new."""
-        new = wanted.without(self.candidates)
+        new = (wanted if self.parts is None else self.parts.of(wanted)).without(self.candidates)
         first, last = self.market.windows[new.window].T
         seller, buyer = self.lanes.seller[new.lane], self.lanes.buyer[new.lane]
         bids, asks = self._sums
         margin = bids[buyer, last + 1] - bids[buyer, first] - asks[seller, last + 1] + asks[seller, first]
         margin -= self.lanes.freight[new.lane] * self.market.lengths[new.window]
         self.margin = np.concatenate([self.margin, margin / self.level[self.market.sellers.product[seller]]])
-        self.engine.add_columns(_candidate_columns(self.market, self.lanes, self.segments, new))
+        columns = _candidate_columns(self.market, self.lanes, self.segments, new)
+        columns.data[self.implied[columns.indices]] = 0.0
+        columns.eliminate_zeros()
+        self.engine.add_columns(columns)
         self.candidates = self.candidates.followed_by(new)
         self.closed = np.concatenate([self.closed, np.zeros(len(new), dtype=bool)])
         return len(new)
@@ -171,6 +178,12 @@ def _of_conversions(market: Market, lanes: Lanes, segments: int) -> Bools:
     """[rows] True where the row belongs to a conversion's output or input."""
     position = np.concatenate([market.sellers.conversion >= 0, market.buyers.conversion >= 0])
     return np.repeat(np.concatenate([position, np.zeros(len(lanes.families), dtype=bool)]), segments)
+
+
+def _implied(market: Market, lanes: Lanes, segments: Segments) -> Bools:
+    """[rows] True where another row of the same offer says as much; such rows limit nothing and have no entries."""
+    sides = [implied(side, market.windows, segments) for side in (market.sellers, market.buyers)]
+    return np.concatenate([*sides, np.zeros((len(lanes.families), len(segments)), dtype=bool)]).ravel()
 
 
 def _row_level(market: Market, lanes: Lanes, level: Floats, segments: int) -> Floats:

@@ -15,7 +15,7 @@ from . import certificate as proof
 from .answer import Answer, Certificate, Contract, OfferResult, ShadowPrice
 from .block_choice import Choice, SearchLimits
 from .block_lots import lots_of_blocks
-from .block_terms import Trade, breaches, read_terms
+from .block_terms import BlockTerms, Trade, breaches, read_terms
 from .blocks import block_offers
 from .building import build
 from .bundles import bundled
@@ -153,9 +153,10 @@ def _sub_market(snapshot: Snapshot, engine: type[Engine], limits: SearchLimits, 
     market = build(snapshot)
     lanes = find_lanes(market)
     clock.finished("lanes")
-    start = clear(market, lanes, engine, clock.round)
+    terms = read_terms(market)
+    start = clear(market, lanes, engine, clock.round, in_parts=not terms.any)
     clock.finished("clearing")
-    prices, contracts = _contracted(start, limits, clock)
+    prices, contracts = _contracted(start, terms, limits, clock)
     part = _reported(
         _Cleared(
             market=market,
@@ -172,9 +173,10 @@ def _sub_market(snapshot: Snapshot, engine: type[Engine], limits: SearchLimits, 
     return replace(part, seconds=dict(clock.seconds), peak_memory=round(memory, 1))
 
 
-def _contracted(start: Cleared, limits: SearchLimits, clock: _Clock) -> tuple[PriceRange, list[Contract]]:
+def _contracted(
+    start: Cleared, terms: BlockTerms, limits: SearchLimits, clock: _Clock
+) -> tuple[PriceRange, list[Contract]]:
     """Prices and contracts of a sub-market from its divisible optimum on."""
-    terms = read_terms(start.program.market)
     if not terms.any:
         prices = price_range(start)
         clock.finished("prices")
