@@ -26,9 +26,10 @@ from .sides import Bools, Floats, Ints, Market
 WHOLE = 5_000  # candidates; a market with no more is written out with all of them
 THICK = 4_000  # offers of a market of one window that are too many to begin from nothing
 AROUND = 0.02  # of the typical price, per period: a lane that loses less at a thinned market's prices may be traded
-NEARLY = 0.002  # the same at prices of the average market or of the segments, which are nearer
+NEARLY = 0.005  # the same at prices of the average market or of the segments, which are nearer
 FIRST = 2  # candidates for each row that a start from a thinned market has at most,
-PLENTY = 8  # and one from nearer prices
+PLENTY = 16  # and one from nearer prices
+OWN = 8  # lanes of each position that are there even if they lose: who has too few leads the prices astray
 ROOM = 1.05  # values inside the chain are looked for up to this much above those of a guide,
 ANY = 1e9  # typical prices: no lane loses as much
 FLOOR = 1.2  # and up to so many typical prices where they are less
@@ -70,9 +71,9 @@ def _of_one_window(guide: Guide, engine: type[Engine], course: Course) -> Begun:
 
 def _likely(program: Program, duals: Duals, loss: float, most: int) -> Candidates:
     """The candidates that lose little at the prices of a guide, and the best of each position."""
-    values = Values(program.market, program.lanes, duals)
+    values, least = Values(program.market, program.lanes, duals), -AROUND * program.market.periods
     near = values.nearest(loss, most * len(program.limits))
-    return near.followed_by(best_candidates(program.lanes, values.best()).without(near))
+    return near.followed_by(best_candidates(program.lanes, values.best(), least=least, each=OWN).without(near))
 
 
 def _ceiling(program: Program, duals: Duals) -> Floats:
