@@ -18,6 +18,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher, profiles
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from hypothesis import settings
@@ -26,7 +27,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.auth import api_keys, sign_in
+from app.auth import api_keys, passwords, sign_in
 from app.auth.principal import of_user
 from app.clock import clock
 from app.db import db
@@ -89,6 +90,14 @@ def closed_network() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect)
         patch.setattr(socket, "getaddrinfo", lookup)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Hash passwords with the least work there is, where it shows nothing: `test_sign_in` looks at the real work."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "hasher", PasswordHasher.from_parameters(profiles.CHEAPEST))
         yield
 
 
