@@ -32,8 +32,13 @@ _emptied: list[str] = []  # addresses of databases of this process that nobody u
 
 
 @contextmanager
-def standing_application(app: Application, postgres: EmbeddedPostgres, worker_name: str) -> Iterator[Application]:
-    """The application on a database that holds nothing yet, in whose context the block runs; its clock says `NOON`."""
+def standing_application(
+    app: Application, postgres: EmbeddedPostgres, worker_name: str, *, again: bool = True
+) -> Iterator[Application]:
+    """The application on a database that holds nothing yet, in whose context the block runs; its clock says `NOON`.
+
+    Another block uses the database `again`, unless this one says that it changes the schema.
+    """
     url = _emptied.pop() if _emptied else fresh_database(postgres, worker_name)
     with app.app_context():
         engines: dict[Any, Any] = db._app_engines[app]
@@ -45,8 +50,9 @@ def standing_application(app: Application, postgres: EmbeddedPostgres, worker_na
             db.session.remove()
             engines[None].dispose()
             engines[None], app.extensions["clock"] = usual, usual_clock
-            empty(url)
-            _emptied.append(url)
+            if again:
+                empty(url)
+                _emptied.append(url)
 
 
 def fresh_database(postgres: EmbeddedPostgres, worker_name: str) -> str:
@@ -64,6 +70,7 @@ def empty(url: str) -> None:
     Whoever is still connected, such as a worker that was killed, is put out first.
     """
     with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
+        connection.execute("SELECT version_num FROM alembic_version")  # fails where the schema was dropped
         connection.execute(PUT_OUT_OTHERS)
         connection.execute(DELETE_ALL_ROWS)
 
