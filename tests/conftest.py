@@ -8,7 +8,9 @@ where the code commits.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import shutil
 import socket
 import tempfile
 import uuid
@@ -37,6 +39,9 @@ from app.permissions import KEY_SCOPES, Permission
 from app.transaction import Application
 
 TEMPLATE = "changdan_template"
+MEMORY = Path("/dev/shm")  # noqa: S108 - the server makes a folder of its own there, closed to others
+ROOM = 2 * 1024**3
+"""Bytes that each process of a run may need for its databases: some ten of 30 MB, and what is written ahead."""
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 settings.register_profile("changdan", deadline=None, database=None, print_blob=True)
@@ -194,8 +199,13 @@ def pytest_sessionfinish() -> None:
         server.discard()
 
 
+@functools.cache
 def _own_server() -> EmbeddedPostgres:
-    return EmbeddedPostgres(Path(tempfile.gettempdir()) / f"changdan-test-{os.getpid()}", throw_away=True)
+    """In memory where there is a folder for that and plenty of room: a database is a thousand small files."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > workers * ROOM
+    folder = MEMORY if roomy else Path(tempfile.gettempdir())
+    return EmbeddedPostgres(folder / f"changdan-test-{os.getpid()}", throw_away=True)
 
 
 def _migrate_template(server: EmbeddedPostgres, connection: psycopg.Connection[Any]) -> None:

@@ -28,7 +28,7 @@ from tests import factories as make
 from tests.conftest import TEMPLATE
 
 _numbers = itertools.count(1)
-_emptied: list[str] = []  # addresses of databases of this process that nobody uses now
+_emptied: list[sa.Engine] = []  # databases of this process that nobody uses now; an engine keeps what it compiled
 
 
 @contextmanager
@@ -39,20 +39,20 @@ def standing_application(
 
     Another block uses the database `again`, unless this one says that it changes the schema.
     """
-    url = _emptied.pop() if _emptied else fresh_database(postgres, worker_name)
+    engine = _emptied.pop() if _emptied else sa.create_engine(fresh_database(postgres, worker_name), pool_size=10)
     with app.app_context():
         engines: dict[Any, Any] = db._app_engines[app]
-        usual, engines[None] = engines[None], sa.create_engine(url, pool_size=10)
+        usual, engines[None] = engines[None], engine
         usual_clock, app.extensions["clock"] = app.extensions["clock"], lambda: make.NOON
         try:
             yield app
         finally:
             db.session.remove()
-            engines[None].dispose()
+            engine.dispose()
             engines[None], app.extensions["clock"] = usual, usual_clock
             if again:
-                empty(url)
-                _emptied.append(url)
+                empty(engine.url)
+                _emptied.append(engine)
 
 
 def fresh_database(postgres: EmbeddedPostgres, worker_name: str) -> str:
@@ -64,12 +64,13 @@ def fresh_database(postgres: EmbeddedPostgres, worker_name: str) -> str:
     return postgres.url(name)
 
 
-def empty(url: str) -> None:
+def empty(url: sa.URL) -> None:
     """Bring a database back to what the migrations made, for the next test: that is a tenth of the work of a new one.
 
     Whoever is still connected, such as a worker that was killed, is put out first.
     """
-    with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("SELECT version_num FROM alembic_version")  # fails where the schema was dropped
         connection.execute(PUT_OUT_OTHERS)
         connection.execute(DELETE_ALL_ROWS)
