@@ -229,9 +229,11 @@ def test_regions_stand_apart_east_of_each_other_and_beyond_the_frame() -> None:
 
 
 def test_the_largest_lanes_are_numbered_and_no_name_or_number_covers_another() -> None:
-    spots = {"SC": (30.7, 104.1), "JS": (32.1, 118.8), "AH": (31.9, 118.0), "SH": (31.2, 121.5), "ZJ": (30.3, 120.2)}
+    spots = {"SC": (30.7, 104.1), "JS": (32.1, 118.8), "AH": (31.9, 118.0), "SH": (31.2, 121.5), "ZJ": (31.2, 120.7)}
     regions = [
-        Region(code=code, name_zh=code, name_en=f"Region {code}", lat=Decimal(str(lat)), lon=Decimal(str(lon)))
+        Region(
+            code=code, name_zh=f"Region {code}", name_en=f"Region {code}", lat=Decimal(str(lat)), lon=Decimal(str(lon))
+        )
         for code, (lat, lon) in spots.items()
     ]
     pairs = [(a, b) for a in regions for b in regions][:12]
