@@ -27,8 +27,10 @@ worker: $(VENV)/.run migrate ## run the queue: the nightly round, expiries, repo
 migrate: $(VENV)/.run ## bring the database to the newest schema
 	$(FLASK) db upgrade
 
+# Files are handed out in their order, so that those of a browser begin and short ones come last: by their number of
+# tests, as is the habit of pytest-xdist, a file of one long test would be the last, and one worker alone be busy with it.
 test: $(VENV)/.test ## run all tests
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(TESTS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 benchmarks: $(VENV)/.bench ## our clearing against general tools: table, JSON and curves (SIZES="10k 100k", METHODS=...)
 	@mkdir -p build

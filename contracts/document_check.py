@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import re
@@ -16,6 +17,9 @@ from .canonical import Plain, canonical_text, differences, read_json, to_plain
 from .document import ATTACHMENT, PAGES_KEY, SEAL, TERMS_KEY, computed_seal, page_hash, seal_of, sealed_part
 from .terms import Terms, canonical_json, terms_from_json, terms_hash
 from .wording import Text
+
+KEPT_IN_MIND = 4
+"""How many documents, of a few hundred kilobytes each, are not read again when they are checked again."""
 
 
 class Damage(StrEnum):
@@ -92,27 +96,45 @@ def verify_document(pdf: bytes, *, stored: Terms | None = None, seal: str | None
     added after the seal is only told apart from signatures by those, too.
     """
     sealed = sealed_part(pdf)
+    content = _read(sealed)
     found = _seal_findings(pdf, sealed, seal)
-    attached: bytes | None = None
-    told: str | None = None
-    try:
-        reader = PdfReader(io.BytesIO(sealed))
-        told = _written(reader, TERMS_KEY) or None
-        attached = _attached(reader)
-        found += _terms_findings(reader, attached, stored)
-        found += _page_findings(reader, attached)
-    except Exception as error:
-        found.append(_finding(Damage.UNREADABLE, "file", f"{type(error).__name__}: {error}", "a PDF as it was made"))
+    if content.readable:
+        found += _terms_findings(content, stored)
+    found += content.findings
     if [one.damage for one in found] == [Damage.SEAL_BROKEN]:
         found = [replace(found[0], place="fonts, structure or metadata")]
     return Checked(
         findings=tuple(found),
-        terms=_read(attached),
-        terms_hash=None if attached is None else hashlib.sha256(attached).hexdigest(),
-        told_hash=told,
+        terms=_terms_in(content.attached),
+        terms_hash=None if content.attached is None else hashlib.sha256(content.attached).hexdigest(),
+        told_hash=content.told_hash or None,
         seal=seal_of(pdf),
         appended=len(pdf) - len(sealed),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Content:
+    """What the sealed part of a document holds, and what is wrong with it whatever stands on record."""
+
+    readable: bool
+    told_hash: str
+    attached: bytes | None
+    findings: tuple[Finding, ...]
+
+
+@functools.lru_cache(maxsize=KEPT_IN_MIND)
+def _read(sealed: bytes) -> _Content:
+    """Read every page. Kept for the last documents: each step of a signature asks again, for the same sealed bytes."""
+    readable, told_hash, attached, found = False, "", None, []
+    try:
+        reader = PdfReader(io.BytesIO(sealed))
+        told_hash, attached = _written(reader, TERMS_KEY), _attached(reader)
+        readable = True
+        found += _page_findings(reader, attached)
+    except Exception as error:
+        found.append(_finding(Damage.UNREADABLE, "file", f"{type(error).__name__}: {error}", "a PDF as it was made"))
+    return _Content(readable=readable, told_hash=told_hash, attached=attached, findings=tuple(found))
 
 
 def _finding(damage: Damage, place: str, found: str, expected: str) -> Finding:
@@ -150,13 +172,13 @@ def _attached(reader: PdfReader) -> bytes | None:
     return None
 
 
-def _terms_findings(reader: PdfReader, attached: bytes | None, stored: Terms | None) -> list[Finding]:
+def _terms_findings(content: _Content, stored: Terms | None) -> list[Finding]:
     """Attachment against the hash in the metadata and against the terms on record, member by member."""
+    attached, written = content.attached, content.told_hash
     if attached is None:
         return [_finding(Damage.ATTACHMENT_MISSING, ATTACHMENT, "nothing", "the terms as canonical JSON")]
     found = []
     digest = hashlib.sha256(attached).hexdigest()
-    written = _written(reader, TERMS_KEY)
     if written != digest:
         at_fault = Damage.ATTACHMENT_CHANGED
         if stored is not None and digest == terms_hash(stored):
@@ -206,7 +228,7 @@ def _page_findings(reader: PdfReader, attached: bytes | None) -> list[Finding]:
     return found
 
 
-def _read(attached: bytes | None) -> Terms | None:
+def _terms_in(attached: bytes | None) -> Terms | None:
     if attached is None:
         return None
     try:

@@ -6,7 +6,7 @@ import functools
 import importlib.util
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -17,6 +17,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import CondPageBreak, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
 
 from .document_parts import Grid, Occasion, Section, day
@@ -75,15 +76,8 @@ def load_font() -> str:
 
 
 def render(terms: Terms, occasion: Occasion, sections: Sequence[Section], terms_hash: str) -> bytes:
-    """The pages as PDF: the same bytes for the same input. Laid out twice, as each page says how many there are."""
+    """The pages as PDF: the same bytes for the same input."""
     load_font()
-    pages, _ = _laid_out(terms, occasion, sections, terms_hash, 0)
-    return _laid_out(terms, occasion, sections, terms_hash, pages)[1]
-
-
-def _laid_out(
-    terms: Terms, occasion: Occasion, sections: Sequence[Section], terms_hash: str, pages: int
-) -> tuple[int, bytes]:
     held = io.BytesIO()
     document = SimpleDocTemplate(
         held,
@@ -96,19 +90,40 @@ def _laid_out(
         pageCompression=1,
         initialFontName=FONT,
     )
-
-    def furnish(canvas: Any, page: Any) -> None:
-        _head_and_foot(canvas, terms, terms_hash, page.page, pages)
-        if page.page == pages:
-            _signature_boxes(canvas, terms)
-
     story = [*_title(terms, occasion, terms_hash)]
     for number, section in enumerate(sections, 1):
         if number == len(sections):
             story.append(CondPageBreak(_SIGNING_SPACE))
         story += _section(number, section)
-    document.build(story, onFirstPage=furnish, onLaterPages=furnish)
-    return document.page, held.getvalue()
+
+    def furnish(canvas: Any, page: int, pages: int) -> None:
+        _head_and_foot(canvas, terms, terms_hash, page, pages)
+        if page == pages:
+            _signature_boxes(canvas, terms)
+
+    document.build(story, canvasmaker=functools.partial(_FurnishedAtTheEnd, furnish=furnish))
+    return held.getvalue()
+
+
+class _FurnishedAtTheEnd(Canvas):  # type: ignore[misc]
+    """A canvas that holds its pages back until all are there, since each says how many there are."""
+
+    def __init__(self, *args: Any, furnish: Callable[[Any, int, int], None], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._furnish = furnish
+        self._held: list[dict[str, Any]] = []
+
+    def showPage(self) -> None:  # noqa: N802 - the name is reportlab's
+        self._held.append(dict(self.__dict__))
+        self._startPage()
+
+    def save(self) -> None:
+        held = self._held
+        for number, page in enumerate(held, 1):
+            self.__dict__.update(page)
+            self._furnish(self, number, len(held))
+            super().showPage()
+        super().save()
 
 
 def _head_and_foot(canvas: Any, terms: Terms, terms_hash: str, page: int, pages: int) -> None:

@@ -8,7 +8,9 @@ where the code commits.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import shutil
 import socket
 import tempfile
 import uuid
@@ -18,6 +20,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher, profiles
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from hypothesis import settings
@@ -26,7 +29,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.auth import api_keys, sign_in
+from app.auth import api_keys, passwords, sign_in
 from app.auth.principal import of_user
 from app.clock import clock
 from app.db import db
@@ -36,6 +39,9 @@ from app.permissions import KEY_SCOPES, Permission
 from app.transaction import Application
 
 TEMPLATE = "changdan_template"
+MEMORY = Path("/dev/shm")  # noqa: S108 - the server makes a folder of its own there, closed to others
+ROOM = 2 * 1024**3
+"""Bytes that each process of a run may need for its databases: some ten of 30 MB, and what is written ahead."""
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 settings.register_profile("changdan", deadline=None, database=None, print_blob=True)
@@ -89,6 +95,14 @@ def closed_network() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect)
         patch.setattr(socket, "getaddrinfo", lookup)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Hash passwords with the least work there is, where it shows nothing: `test_sign_in` looks at the real work."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "hasher", PasswordHasher.from_parameters(profiles.CHEAPEST))
         yield
 
 
@@ -185,8 +199,13 @@ def pytest_sessionfinish() -> None:
         server.discard()
 
 
+@functools.cache
 def _own_server() -> EmbeddedPostgres:
-    return EmbeddedPostgres(Path(tempfile.gettempdir()) / f"changdan-test-{os.getpid()}", throw_away=True)
+    """In memory where there is a folder for that and plenty of room: a database is a thousand small files."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > workers * ROOM
+    folder = MEMORY if roomy else Path(tempfile.gettempdir())
+    return EmbeddedPostgres(folder / f"changdan-test-{os.getpid()}", throw_away=True)
 
 
 def _migrate_template(server: EmbeddedPostgres, connection: psycopg.Connection[Any]) -> None:

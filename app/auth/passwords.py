@@ -15,17 +15,17 @@ SHORTEST, LONGEST = 12, 128
 FEWEST_DIFFERENT_CHARACTERS = 6
 # Parts that make up most of the long passwords on public lists of the common ones.
 COMMON_PARTS = ("password", "passw0rd", "qwerty", "asdfgh", "zxcvbn", "123456", "abcdef", "111111", "letmein", "woaini")
-_hasher = PasswordHasher()  # argon2id with the parameters of RFC 9106, section 4, second choice
+hasher = PasswordHasher()  # argon2id with the parameters of RFC 9106, section 4, second choice
 
 
 def hash_password(password: str) -> str:
-    return _hasher.hash(password)
+    return hasher.hash(password)
 
 
 def verify(stored: str, password: str) -> bool:
     """Whether the password fits the stored hash. Takes the same time for a wrong as for a right one."""
     try:
-        return _hasher.verify(stored, password)
+        return hasher.verify(stored, password)
     except (VerificationError, InvalidHashError):
         return False
 
@@ -37,7 +37,7 @@ def verify_nobody(password: str) -> None:
 
 def is_outdated(stored: str) -> bool:
     """Whether the hash was made with weaker parameters than today's."""
-    return _hasher.check_needs_rehash(stored)
+    return hasher.check_needs_rehash(stored)
 
 
 @cache

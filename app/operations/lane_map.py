@@ -92,3 +92,8 @@ def traded_products(session: Session, *, run_id: uuid.UUID) -> list[str]:
     value = sa.func.sum(Proposal.total_value)
     query = sa.select(Proposal.product_code).where(Proposal.run_id == run_id).group_by(Proposal.product_code)
     return list(session.scalars(query.order_by(value.desc(), Proposal.product_code)))
+
+
+def regions_of_china(session: Session) -> list[Region]:
+    """The register's regions of China, by code."""
+    return list(session.scalars(sa.select(Region).where(Region.country == "CN").order_by(Region.code)))

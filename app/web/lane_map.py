@@ -1,14 +1,9 @@
-"""Map of the lanes of a run: regions where they lie, lines as wide as what moves along them.
-
-Places within East Asia lie by their degrees on a plain cylindrical projection, in a frame that just holds them; those
-outside stand at the edge they lie beyond. No coast and no border is drawn.
-"""
+"""Map of the lanes of a run: regions where they lie, lines as wide as what moves along them, the largest by number."""
 
 from __future__ import annotations
 
 import math
 import uuid
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,16 +19,15 @@ from app.operations.lane_map import RegionLane
 from app.permissions import Permission
 from app.web.curves import chosen_product, products_of
 from app.web.formats import named, quantity
+from app.web.lane_places import Box, Point, circle, free_place, labels_of, places_of
 
 blueprint = Blueprint("lane_map", __name__, url_prefix="/console")
-WEST, EAST, SOUTH, NORTH = 73.0, 136.5, 17.0, 54.5  # degrees that the frame may hold
-LEFT, RIGHT, TOP = 130.0, 770.0, 44.0
-WEST_EDGE, EAST_EDGE = 56.0, 842.0
-LEAST_DEGREES = 12.0
-LOWEST, HIGHEST = 260.0, 460.0  # heights of the frame
 MOST_LINES = 60
+NUMBERED = 8  # of the largest lanes, told beside the map
 WIDEST = 16.0
 BEND = 0.16  # of the length of a line, so that there and back are two
+NUMBER_SIZE = 19.0
+ALONG = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74)  # parts of a line where its number may stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +39,48 @@ class Place:
     y: float
     radius: float
     text: str
-    label: tuple[float, float]
+    label: Point
     anchor: str
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What moves from one region to another: a bent line and the head of its arrow."""
+    """What moves from one region to another: a bent line and the head of its arrow; a large lane has a number."""
 
     path: str
     head: str
+    width: float
+    text: str
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """The number of a large lane, on its line or in the circle of the region that it does not leave."""
+
+    number: int
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How wide a line of so much is, for the legend."""
+
     width: float
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class MapDrawing:
-    """Places and lines; the widest lines are drawn first."""
+    """Places and lines; the small lanes are drawn first, the numbered ones over them. `others` only show the land."""
 
     places: Sequence[Place]
     lines: Sequence[Line]
-    frame: float
+    numbers: Sequence[Number]
+    others: Sequence[tuple[Region, Point]]
+    samples: Sequence[Sample]
+    frame: Box
     height: float
 
 
@@ -87,24 +102,24 @@ def show(run_id: uuid.UUID) -> ResponseReturnValue:
         product=product,
         lanes=lanes,
         total=sum((lane.units for lane in lanes), Decimal(0)),
-        drawing=drawing_of(lanes, product) if product is not None and lanes else None,
+        largest=lanes[:NUMBERED],
+        drawing=drawing_of(lanes, product, lane_map.regions_of_china(session())) if product and lanes else None,
     )
 
 
-def drawing_of(lanes: Sequence[RegionLane], product: Product) -> MapDrawing:
-    """The drawing of the widest lanes, at most 60, with every region that has one."""
+def drawing_of(lanes: Sequence[RegionLane], product: Product, land: Sequence[Region] = ()) -> MapDrawing:
+    """The drawing of the largest lanes, at most 60, with every region that has one, and what else lies between."""
     shown = lanes[:MOST_LINES]
     regions = {one.code: one for lane in shown for one in (lane.origin, lane.destination)}
-    points, height = places_of(list(regions.values()))
+    layout = places_of(list(regions.values()))
     within = {lane.origin.code: lane.units for lane in shown if lane.origin.code == lane.destination.code}
-    widest = max(lane.units for lane in shown)
-    radius = {code: round(4.5 + 12 * math.sqrt(float(within.get(code, Decimal(0)) / widest)), 1) for code in regions}
-    lines = [
-        _line(lane, points, float(lane.units / widest), radius[lane.destination.code], product)
-        for lane in shown
-        if lane.origin.code != lane.destination.code
-    ]
-    labels = labels_of(points, radius, {code: named(one) for code, one in regions.items()})
+    most = max(lane.units for lane in shown)
+    radius = {code: round(4.5 + 12 * math.sqrt(float(within.get(code, Decimal(0)) / most)), 1) for code in regions}
+    bends = [_bent(lane, layout.points, float(lane.units / most), radius[lane.destination.code]) for lane in shown]
+    taken = [circle(layout.points[code], radius[code]) for code in regions]
+    numbers = [_number(at, bend, taken) for at, bend in enumerate(bends[:NUMBERED], 1)]
+    boxes = [circle((one.x, one.y), NUMBER_SIZE / 2) for one in numbers]
+    labels = labels_of(layout.points, radius, {code: named(one) for code, one in regions.items()}, boxes)
     places = [
         Place(
             region=regions[code],
@@ -115,113 +130,89 @@ def drawing_of(lanes: Sequence[RegionLane], product: Product) -> MapDrawing:
             label=labels[code][0],
             anchor=labels[code][1],
         )
-        for code, (x, y) in sorted(points.items())
+        for code, (x, y) in sorted(layout.points.items())
+    ]
+    lines = [
+        Line(
+            path=bend.path,
+            head=bend.head,
+            width=bend.width,
+            text=f"{named(lane.origin)} → {named(lane.destination)}: {quantity(lane.units, product.unit)}",
+            number=at if at <= NUMBERED else None,
+        )
+        for at, (lane, bend) in enumerate(zip(shown, bends, strict=True), 1)
+        if lane.origin.code != lane.destination.code
     ]
     return MapDrawing(
         places=places,
-        lines=lines,
-        frame=round(height, 1),
-        height=height + (170 if any(_edge_of(one) == "south" for one in regions.values()) else 110),
+        lines=lines[::-1],
+        numbers=numbers,
+        others=layout.within(land),
+        samples=samples_of(most, product),
+        frame=layout.frame,
+        height=layout.height,
     )
 
 
-def places_of(regions: Sequence[Region]) -> tuple[Mapping[str, tuple[float, float]], float]:
-    """Where regions stand, and how high the frame is: inside by their degrees, outside in order along an edge."""
-    beyond: dict[str, list[Region]] = defaultdict(list)
-    for one in regions:
-        beyond[_edge_of(one) or "inside"].append(one)
-    found, height = _inside(beyond.pop("inside", []))
-    for edge, group in beyond.items():
-        level = edge == "south"
-        group.sort(key=lambda one: (float(one.lon) if level else -float(one.lat), one.code))
-        begin, length = (LEFT, RIGHT - LEFT) if level else (TOP, height)
-        for at, one in enumerate(group):
-            along = round(begin + length * (at + 0.5) / len(group), 1)
-            edges = {"west": (WEST_EDGE, along), "east": (EAST_EDGE, along), "south": (along, TOP + height + 52)}
-            found[one.code] = edges[edge]
-    return found, height
+def samples_of(most: Decimal, product: Product) -> list[Sample]:
+    """Three round volumes, and how wide their lines are."""
+    rounds = dict.fromkeys(_round_down(most / part) for part in (1, 5, 25))
+    return [Sample(_width(float(one / most)), quantity(one, product.unit)) for one in rounds]
 
 
-def _inside(regions: Sequence[Region]) -> tuple[dict[str, tuple[float, float]], float]:
-    """Places by degrees, as large as the frame allows, in its middle; and the height that takes."""
-    if not regions:
-        return {}, LOWEST
-    east = [float(one.lon) for one in regions]
-    north = [float(one.lat) for one in regions]
-    lon, lat = (min(east) + max(east)) / 2, (min(north) + max(north)) / 2
-    shrink = math.cos(math.radians(lat))  # a degree of longitude is that much shorter
-    across, up = (max(east) - min(east)) * shrink, max(north) - min(north)
-    scale = min((RIGHT - LEFT - 60) / max(across, LEAST_DEGREES), (HIGHEST - 60) / max(up, LEAST_DEGREES))
-    height = max(LOWEST, up * scale + 60)
-    middle_x, middle_y = (LEFT + RIGHT) / 2, TOP + height / 2
-    return {
-        one.code: (
-            round(middle_x + (float(one.lon) - lon) * shrink * scale, 1),
-            round(middle_y - (float(one.lat) - lat) * scale, 1),
-        )
-        for one in regions
-    }, height
+def _round_down(units: Decimal) -> Decimal:
+    """The next smaller of 1, 2, 5, 10, 20 ..."""
+    power = Decimal(10) ** units.adjusted()
+    return next(step * power for step in (5, 2, 1) if step * power <= units)
 
 
-def labels_of(
-    points: Mapping[str, tuple[float, float]], radius: Mapping[str, float], names: Mapping[str, str]
-) -> dict[str, tuple[tuple[float, float], str]]:
-    """For each region where its name begins, is centred or ends: above, beside or below, where nothing stands yet."""
-    taken = [
-        (x - radius[code], y - radius[code], x + radius[code], y + radius[code]) for code, (x, y) in points.items()
-    ]
-    found = {}
-    for code, (x, y) in sorted(points.items(), key=lambda one: (one[1][1], one[0])):
-        width = sum(12.0 if ord(letter) > 0x2E7F else 6.6 for letter in names[code])
-        gap = radius[code] + 5
-        tries = (
-            ((x, y - gap), "middle", x - width / 2),
-            ((x + gap, y + 4), "start", x + gap),
-            ((x - gap, y + 4), "end", x - gap - width),
-            ((x, y + gap + 10), "middle", x - width / 2),
-        )
-        boxes = [(left, at[1] - 10, left + width, at[1] + 2) for at, _anchor, left in tries]
-        free = [sum(_overlap(box, other) for other in taken) for box in boxes]
-        best = free.index(min(free))
-        taken.append(boxes[best])
-        found[code] = tries[best][0], tries[best][1]
-    return {code: ((round(at[0], 1), round(at[1], 1)), anchor) for code, (at, anchor) in found.items()}
+def _width(part: float) -> float:
+    return round(max(1.2, WIDEST * math.sqrt(part)), 1)
 
 
-def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> float:
-    """The area that two boxes (left, top, right, bottom) share."""
-    across = min(one[2], other[2]) - max(one[0], other[0])
-    down = min(one[3], other[3]) - max(one[1], other[1])
-    return max(across, 0.0) * max(down, 0.0)
+@dataclass(frozen=True, slots=True)
+class _Bend:
+    """A line from `start` by `by` to `tip`, and its arrow; a lane within a region has both ends there."""
+
+    start: Point
+    by: Point
+    tip: Point
+    head: str
+    width: float
+
+    @property
+    def path(self) -> str:
+        (x1, y1), (x2, y2), (x3, y3) = self.start, self.by, self.tip
+        return f"M{x1:.1f} {y1:.1f}Q{x2:.1f} {y2:.1f} {x3:.1f} {y3:.1f}"
+
+    def at(self, part: float) -> Point:
+        """The point on the line after a part of its way."""
+        first, second, third = (1 - part) ** 2, 2 * part * (1 - part), part**2
+        x, y = (first * a + second * b + third * c for a, b, c in zip(self.start, self.by, self.tip, strict=True))
+        return round(x, 1), round(y, 1)
 
 
-def _edge_of(region: Region) -> str | None:
-    """The edge that a region lies beyond; America lies east, as ships from there come over the Pacific."""
-    lon, lat = float(region.lon), float(region.lat)
-    if WEST <= lon <= EAST:
-        return None if SOUTH <= lat <= NORTH else "south"
-    return "west" if -30 <= lon < WEST else "east"
-
-
-def _line(
-    lane: RegionLane, points: Mapping[str, tuple[float, float]], part: float, radius: float, product: Product
-) -> Line:
-    (x1, y1), (x2, y2) = points[lane.origin.code], points[lane.destination.code]
+def _bent(lane: RegionLane, points: Mapping[str, Point], part: float, radius: float) -> _Bend:
+    start, end = points[lane.origin.code], points[lane.destination.code]
+    (x1, y1), (x2, y2) = start, end
     length = math.hypot(x2 - x1, y2 - y1) or 1.0
     # To the right of the way, so that goods that go there and back have a line each.
     bend_x, bend_y = (x1 + x2) / 2 - (y2 - y1) * BEND, (y1 + y2) / 2 + (x2 - x1) * BEND
-    width = max(1.2, WIDEST * math.sqrt(part))
+    width = _width(part)
     lead_x, lead_y = x2 - bend_x, y2 - bend_y
     norm = math.hypot(lead_x, lead_y) or 1.0
     size = 3.5 + width / 2.2
-    back = min(radius + size, length / 2)
+    back = min(radius + size, length / 2) if lane.origin.code != lane.destination.code else 0.0
     tip_x, tip_y = x2 - lead_x / norm * back, y2 - lead_y / norm * back
-    return Line(
-        path=f"M{x1:.1f} {y1:.1f}Q{bend_x:.1f} {bend_y:.1f} {tip_x:.1f} {tip_y:.1f}",
-        head=_head(tip_x, tip_y, lead_x / norm, lead_y / norm, size),
-        width=round(width, 1),
-        text=f"{named(lane.origin)} → {named(lane.destination)}: {quantity(lane.units, product.unit)}",
-    )
+    head = _head(tip_x, tip_y, lead_x / norm, lead_y / norm, size)
+    return _Bend(start, (bend_x, bend_y), (tip_x, tip_y), head, width)
+
+
+def _number(number: int, bend: _Bend, taken: list[Box]) -> Number:
+    """On the line where there is room for it; in the circle of a region that the lane does not leave."""
+    if bend.start == bend.tip:
+        return Number(number, *bend.start)
+    return Number(number, *free_place([bend.at(part) for part in ALONG], NUMBER_SIZE, taken))
 
 
 def _head(x: float, y: float, along: float, across: float, size: float) -> str:

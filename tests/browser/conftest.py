@@ -27,6 +27,7 @@ from tests.functional.night_market import standing_application
 from .chromium import MISSING, launch
 
 WIDE, NARROW = (1360, 900), (390, 844)
+TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 @pytest.fixture(scope="package")
@@ -70,16 +71,33 @@ def settle() -> None:
 
 @dataclass
 class Desk:
-    """One person's browser window; `complaints` has what should not have happened in it."""
+    """One person's browser window: what should not have happened in it, and what it asks for just now."""
 
     page: Page
     address: str
     pictures: Path
     complaints: list[str] = field(default_factory=list)
+    under_way: set[Request] = field(default_factory=set)
 
     def open(self, path: str) -> Page:
+        self.under_way.clear()
         self.page.goto(f"{self.address}{path}")
         return self.page
+
+    def wait_until_quiet(self) -> None:
+        """Until the page has loaded and nothing that it or its scripts ask for is under way.
+
+        Playwright's own "networkidle" waits half a second more, on every page.
+        """
+        self.page.wait_for_load_state()
+        self.page.evaluate(TWO_FRAMES)  # in which scripts that watch what is in sight are called
+        for _ in range(500):
+            if not self.under_way:
+                return
+            self.page.wait_for_timeout(20)
+            self.page.evaluate(TWO_FRAMES)
+        asked = sorted(request.url for request in self.under_way)
+        raise AssertionError(f"{self.page.url} still waits for {asked}")
 
     def picture(self, name: str) -> Path:
         """The whole page as a picture in the test's folder."""
@@ -92,8 +110,12 @@ class Desk:
             self.complaints.append(f"{self.page.url} console {message.type}: {message.text}")
 
     def asked(self, request: Request) -> None:
+        self.under_way.add(request)
         if urlsplit(request.url).scheme in {"http", "https"} and urlsplit(request.url).hostname != "127.0.0.1":
             self.complaints.append(f"{self.page.url} asked for {request.url}")
+
+    def answered(self, request: Request) -> None:
+        self.under_way.discard(request)
 
 
 Sitting = Callable[..., Desk]
@@ -128,6 +150,8 @@ def sit_down(chromium: Browser, served: str, pictures: Path) -> Iterator[Sitting
         desk.page.on("console", desk.said)
         desk.page.on("pageerror", lambda error: desk.complaints.append(f"{desk.page.url} script: {error}"))
         desk.page.on("request", desk.asked)
+        desk.page.on("requestfinished", desk.answered)
+        desk.page.on("requestfailed", desk.answered)
         desk.page.on("dialog", lambda dialog: dialog.accept())
         desks.append(desk)
         if person is not None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from html import unescape
 
 from playwright.sync_api import Page
 
 ID = r"[0-9a-f-]{36}"
+_HREF = re.compile(r'<a\b[^>]*?\shref="([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,16 @@ class MainPage:
         """Its path on this site's data; None where a page on the way has no such link."""
         path: str | None = self.path
         for link in self.links:
-            page.goto(f"{site}{path}")
-            found = page.eval_on_selector_all("main a[href]", "links => links.map(link => link.getAttribute('href'))")
-            path = next((href for href in found if re.fullmatch(link, href)), None)
+            path = next((href for href in _links(page, f"{site}{path}") if re.fullmatch(link, href)), None)
             if path is None:
                 break
         return path
+
+
+def _links(page: Page, address: str) -> list[str]:
+    """Where the links in a page's main part lead; the page is asked for by the same session, and not shown."""
+    main = page.request.get(address).text().partition("<main")[2]
+    return [unescape(href) for href in _HREF.findall(main.partition("</main>")[0])]
 
 
 RUN = rf"/console/runs/{ID}"

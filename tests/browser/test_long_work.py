@@ -13,7 +13,7 @@ from app.jobs import offer_imports
 from app.models import ImportState, Offer, OfferImport, ReviewDecision
 from tests import factories as make
 from tests.functional.market_place import market_place
-from tests.functional.test_offer_import import row, workbook
+from tests.functional.offer_files import row, workbook
 
 from .conftest import Sitting, settle
 from .test_the_way_of_a_contract import two_parties

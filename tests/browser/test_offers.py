@@ -18,7 +18,7 @@ from app.models import Offer
 from app.operations.offer_file import SHEET
 from tests import factories as make
 from tests.functional.market_place import NOON, MarketPlace, market_place
-from tests.functional.test_offer_import import row, workbook
+from tests.functional.offer_files import row, workbook
 
 from .conftest import NARROW, Desk, Sitting, settle
 

@@ -100,6 +100,14 @@ def effective_contract(**changes: Any) -> Contract:
     return contract
 
 
+def contract_in_force(**changes: Any) -> Contract:
+    """A contract in force of whose first version no document is kept here; that saves the work of two signatures."""
+    contract = contract_to_sign(**changes)
+    contract.state = "effective"
+    db.session.flush()
+    return contract
+
+
 def drafted(contract: Contract, side: str = "seller", *, now: dt.datetime = NOON, **changes: Any) -> Amendment:
     """A draft of one side: the price to 75 from April 2027 on, unless told otherwise."""
     values: dict[str, Any] = {

@@ -17,7 +17,7 @@ from app.operations import force_majeure, nominations, quantities
 from app.operations.nominations import Wish
 from market.errors import BadInput
 
-from .signed_market import NOON, drafted, effective_contract, moved, trader
+from .signed_market import NOON, contract_in_force, drafted, moved, trader
 
 SOON = dt.date(2027, 1, 10)
 NAMES = ("lots", "minimum", "maximum")
@@ -26,7 +26,7 @@ NAMES = ("lots", "minimum", "maximum")
 @pytest.fixture
 def contract(session: Session) -> Contract:
     """Ten lots in each of eight quarters from 2027-Q1, of which one more or less may be called."""
-    return effective_contract()
+    return contract_in_force()
 
 
 def line(at: int, lots: int, minimum: int, maximum: int) -> dict[str, int]:

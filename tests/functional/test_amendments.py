@@ -48,6 +48,7 @@ from .signed_market import (
     PASSPHRASE,
     ROOTS,
     authority,
+    contract_in_force,
     contract_to_sign,
     drafted,
     effective_contract,
@@ -66,6 +67,11 @@ APRIL = dt.date(2027, 4, 1)
 
 @pytest.fixture
 def contract(session: Session) -> Contract:
+    return contract_in_force()
+
+
+@pytest.fixture
+def signed_contract(session: Session) -> Contract:
     return effective_contract()
 
 
@@ -447,7 +453,8 @@ def fields(contract: Contract, side: str, hash_: str) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("trusting")
-def test_amending_by_api(client_as: As, contract: Contract) -> None:
+def test_amending_by_api(client_as: As, signed_contract: Contract) -> None:
+    contract = signed_contract
     seller, buyer = sides(client_as, contract)
     url = f"/api/v1/contracts/{contract.id}"
     draft = {"reason_code": "price_reopener", "in_force_from": "2027-04-01", "new_values": {"/price/amount": "75"}}

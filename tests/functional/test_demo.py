@@ -341,7 +341,7 @@ def test_nothing_of_others_is_dropped(standing: Application, monkeypatch: pytest
 
 
 def test_dropping_leaves_an_empty_schema(app: Application, postgres: EmbeddedPostgres, worker_name: str) -> None:
-    with standing_application(app, postgres, worker_name):
+    with standing_application(app, postgres, worker_name, again=False):
         command._drop_everything()
         assert sa.inspect(db.engine).get_table_names() == []
 

@@ -23,7 +23,7 @@ from tests import factories as make
 
 from .market_place import NOON, MarketPlace, market_place
 from .night_market import browser, standing_application
-from .test_offer_import import row, send, workbook
+from .offer_files import row, send, workbook
 
 As = Callable[[User], Any]
 PAGE = "/console/jobs"

@@ -22,7 +22,7 @@ from app.transaction import Application
 from tests import factories as make
 
 from .market_place import NOON, MarketPlace, market_place
-from .test_offer_import import HEADER, row, send, workbook
+from .offer_files import HEADER, row, send, workbook
 
 URL = "/api/v1/offers"
 Browser = Any  # a FlaskClient; its answers' `json` may be anything

@@ -6,11 +6,9 @@ import datetime as dt
 import io
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from decimal import Decimal
-from string import ascii_uppercase
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 import sqlalchemy as sa
@@ -19,16 +17,12 @@ from python_calamine import CalamineWorkbook, SheetVisibleEnum
 from sqlalchemy.orm import Session
 
 from app.models import Offer, OfferImport, RoundState, User
-from app.operations.offer_columns import COLUMNS
 from app.operations.offer_file import SHEET
 from app.transaction import Application
 from tests import factories as f
 from tests.functional.market_place import NOON, MarketPlace, market_place
 
-URL = "/api/v1/offer-imports"
-PERIODS = [f"{year}-Q{quarter}" for year in (2027, 2028) for quarter in (1, 2, 3, 4)]
-HEADER = [column.title for column in COLUMNS] + PERIODS
-Browser = Any  # a FlaskClient; its answers' `json` may be anything
+from .offer_files import HEADER, URL, Browser, count, results, row, send, workbook
 
 
 @pytest.fixture(autouse=True)
@@ -47,67 +41,6 @@ def place(session: Session) -> MarketPlace:
 @pytest.fixture
 def trader(place: MarketPlace, client_as: Callable[[User], Browser]) -> Browser:
     return client_as(place.trader)
-
-
-GOOD: Mapping[str, Any] = {
-    "Reference 编号": "S-1",
-    "Side 方向": "sell 卖",
-    "Site 工厂": "yichun",
-    "Product 产品": "lithium_carbonate 碳酸锂",
-    "Grade 等级": "battery 电池级",
-    "Price 价格": 70000,
-    "2027-Q1": 100,
-    "2027-Q2": 120,
-}
-
-
-def row(**changes: Any) -> dict[str, Any]:
-    """A good row, changed where the keyword names a column by its English name, blanks as underscores."""
-    by_name = {column.en.replace(" ", "_"): column.title for column in COLUMNS}
-    by_name |= {period.replace("-", "_"): period for period in PERIODS}
-    return {**GOOD, **{by_name.get(name, name): value for name, value in changes.items()}}
-
-
-def workbook(
-    *rows: Mapping[str, Any], header: Sequence[Any] = HEADER, sheet: str = SHEET, hidden: bool = False
-) -> bytes:
-    buffer = io.BytesIO()
-    book = xlsxwriter.Workbook(buffer, {"in_memory": True})
-    if hidden:
-        book.add_worksheet("Front").activate()
-    page = book.add_worksheet(sheet)
-    if hidden:
-        page.hide()
-    date = book.add_format({"num_format": "yyyy-mm-dd"})
-    for column, title in enumerate(header):
-        page.write(0, column, title)
-    for number, cells in enumerate(rows, start=1):
-        for title, cell in cells.items():
-            if isinstance(cell, dt.date):
-                page.write_datetime(number, header.index(title), dt.datetime.combine(cell, dt.time()), date)
-            elif isinstance(cell, str) and not cell.startswith("="):
-                page.write_string(number, header.index(title), cell)
-            else:
-                page.write(number, header.index(title), cell)
-    book.close()
-    return buffer.getvalue()
-
-
-def send(browser: Browser, place: MarketPlace, content: bytes, name: str = "offers.xlsx", **flags: Any) -> Any:
-    query = {"round_id": str(place.round.id)} | {key: str(value).lower() for key, value in flags.items()}
-    answer = browser.post(URL, query_string=query, data={"file": (io.BytesIO(content), name)})
-    answer.request.environ["wsgi.input"].close()  # the test's client leaves large bodies open
-    return answer
-
-
-def results(browser: Browser, answer: Any) -> list[dict[str, Any]]:
-    assert answer.status_code == 201, answer.json
-    found: list[dict[str, Any]] = browser.get(f"{URL}/{answer.json['id']}/rows").json["items"]
-    return found
-
-
-def count(session: Session) -> int:
-    return session.scalar(sa.select(sa.func.count(Offer.id))) or 0
 
 
 def test_the_template_is_filled_and_comes_back_as_offers(place: MarketPlace, trader: Browser, session: Session) -> None:
@@ -388,53 +321,6 @@ def test_hidden_sheets_are_passed_over(place: MarketPlace, trader: Browser) -> N
     book.close()
     sent = send(trader, place, buffer.getvalue())
     assert [line["sheet"] for line in results(trader, sent)] == [SHEET]
-
-
-def marked_cells(content: bytes) -> list[tuple[str, int, str]]:
-    """Title, line and comment of the cells that have a comment and a form that no other cell of their row has."""
-    space = {"": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
-    header = CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_name(SHEET).to_python()[0]
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        comments = ElementTree.fromstring(archive.read("xl/comments1.xml"))  # noqa: S314 - our own
-        sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml"))  # noqa: S314 - our own
-    forms = {cell.get("r", ""): cell.get("s") for cell in sheet.iterfind(".//c", space)}
-    found = []
-    for comment in comments.iterfind(".//comment", space):
-        place = comment.get("ref", "")
-        letters = place.rstrip("0123456789")
-        row = place.removeprefix(letters)
-        alike = [other for other in forms if other.lstrip(ascii_uppercase) == row and forms[other] == forms[place]]
-        assert alike == [place]
-        column = [xlsxwriter.utility.xl_col_to_name(at) for at in range(len(header))].index(letters)
-        found.append((str(header[column]), int(row) - 1, "".join(comment.itertext())))
-    return found
-
-
-def test_the_corrected_file_has_the_errors_last_and_comes_back_when_mended(
-    place: MarketPlace, trader: Browser, session: Session
-) -> None:
-    rows = [
-        row(),
-        row(Reference="S-2", Price="much", Group="=1+1"),
-        row(Reference="S-3", Valid_until=dt.date(2027, 1, 5)),
-    ]
-    rows[1]["Group 互斥组"] = "'=1+1"
-    sent = send(trader, place, workbook(*rows), partial=True)
-    answer = trader.get(f"{URL}/{sent.json['id']}/corrected.xlsx")
-    table = CalamineWorkbook.from_filelike(io.BytesIO(answer.data)).get_sheet_by_name(SHEET).to_python()
-    assert table[0] == [*HEADER, "Errors 错误"]
-    assert len(table) == 2, "rows that were posted are left out"
-    mended: dict[str, Any] = dict(zip(map(str, table[0]), table[1], strict=True))
-    assert mended["Errors 错误"] == (
-        "Price 价格: 填写为“much”，应为数字，例如 1200.5 / found much; expected a number such as 1200.5"
-    )
-    wrong = ("Price 价格", 1, "填写为“much”，应为数字，例如 1200.5 / found much; expected a number such as 1200.5")
-    assert marked_cells(answer.data) == [wrong], "the cell itself says it, and looks unlike its neighbours"
-    assert send(trader, place, answer.data, partial=True).json["rejected_count"] == 1, "comments do not hinder reading"
-    mended["Price 价格"] = 72000
-    again = send(trader, place, workbook(mended, header=table[0]))
-    assert [line["outcome"] for line in results(trader, again)] == ["accepted"]
-    assert count(session) == 3
 
 
 def test_another_firm_sees_no_import(place: MarketPlace, trader: Browser, client_as: Callable[[User], Browser]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib.util
 import re
 from collections.abc import Callable, Iterator
 
@@ -78,6 +79,19 @@ def test_the_cookie_is_closed_to_scripts_and_other_sites(client: FlaskClient, tr
 def test_the_stored_hash_is_argon2id(trader: User) -> None:
     assert trader.password_hash.startswith("$argon2id$")
     assert PASSWORD not in trader.password_hash
+
+
+def test_a_hash_takes_the_work_that_rfc_9106_asks_for() -> None:
+    """Of the module as an application loads it; the tests' own one does less."""
+    found = importlib.util.find_spec("app.auth.passwords")
+    assert found is not None
+    assert found.loader is not None
+    as_loaded = importlib.util.module_from_spec(found)
+    found.loader.exec_module(as_loaded)
+    made = as_loaded.hash_password(PASSWORD)
+    assert made.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert not as_loaded.is_outdated(made)
+    assert as_loaded.is_outdated(passwords.hash_password(PASSWORD))
 
 
 def test_every_failure_looks_the_same_and_leaves_a_trace(client: FlaskClient, session: Session, trader: User) -> None:

@@ -19,6 +19,7 @@ from app.transaction import Application
 from tests import factories as make
 
 from .delivery_market import ASSAY, BINDING, FIRM, SHIPPED, Supply, supply
+from .hindered_market import came
 from .night_market import body
 from .web_market import at_noon
 
@@ -219,3 +220,18 @@ def test_who_sees_and_who_moves(session: Session, client_as: As, deal: Supply) -
     )
     listed = body(staff.get(f"/api/v1/call-offs?contract_id={deal.contract.id}&state=nominated"))["items"]
     assert [one["number"] for one in listed] == [1]
+
+
+def test_settled_call_offs_are_folded_but_for_the_last_and_nothing_under_way_is(
+    session: Session, client_as: As, deal: Supply
+) -> None:
+    first = deal.call(2)
+    settled = [came(deal, 2) for _ in range(4)]
+    deal.call(2)
+    session.flush()
+    page = client_as(deal.buyer).get(f"/contracts/{deal.contract.id}").text
+    folded, _, shown = page.partition("3 settled call-offs before</summary>")[2].partition("</details>")
+    listed = [f"/call-offs/{one.id}" for one in settled]
+    assert [address in folded for address in listed] == [True, True, True, False]
+    assert [address in shown for address in listed] == [False, False, False, True]
+    assert f"/call-offs/{first.id}" in shown, "it is the oldest, and waits"

@@ -24,9 +24,10 @@ from app.errors import Forbidden, NotFound
 from app.models import AccessLog, Offer, OfferKind, OfferRevision, Reason, Region, RoundKind, Run, RunState, User
 from app.operations import curves, fill_rates, hub_prices, lane_map, offer_terms, price_history, run_progress
 from app.transaction import Application
+from app.web import lane_map as map_of_lanes
 from app.web.axes import axis
 from app.web.curves import drawing_of, months_between
-from app.web.lane_map import TOP, places_of
+from app.web.lane_places import MARGIN, WIDTH, places_of
 from tests import factories as make
 
 from .night_market import Town, browser, chain, clear, count, proposals_of, standing_application
@@ -204,7 +205,7 @@ def test_the_map_adds_up_what_moves_between_regions(own_app: Application) -> Non
     assert (lane.origin, lane.destination, lane.units, lane.freight) == (town.origin, town.destination, 40, 4)
     assert (lane.contracts, lane.value) == (len(moved), sum(one.total_value for one in moved))
     page = browser(own_app, staff).get(f"/console/runs/{run.id}/lanes")
-    assert page.text.count('class="lane"') == 1
+    assert page.text.count('class="lane"') == page.text.count('<circle class="lane-number"') == 1
     assert f"{town.origin.name_en} → {town.destination.name_en}: 40 t" in page.text
     assert browser(own_app, make.RegulatorFactory()).get(f"/console/runs/{run.id}/lanes").status_code == 403
     assert browser(own_app, make.UserFactory()).get(f"/console/runs/{run.id}/lanes").status_code == 403
@@ -214,19 +215,60 @@ def test_regions_stand_apart_east_of_each_other_and_beyond_the_frame() -> None:
     def region(code: str, lat: float, lon: float) -> Region:
         return Region(code=code, lat=Decimal(str(lat)), lon=Decimal(str(lon)))
 
-    found, frame = places_of(
-        [
-            region("SC", 30.7, 104.1),
-            region("JS", 32.1, 118.8),
-            region("HL", 45.7, 126.6),
-            region("CL", -23.6, -70.3),
-            region("DE", 51.6, 12.3),
-            region("AU", -32.2, 115.8),
-        ]
-    )
+    inner = [region("SC", 30.7, 104.1), region("JS", 32.1, 118.8), region("HL", 45.7, 126.6)]
+    outer = [region("CL", -23.6, -70.3), region("DE", 51.6, 12.3), region("AU", -32.2, 115.8)]
+    layout = places_of([*inner, *outer])
+    found, (left, top, right, bottom) = layout.points, layout.frame
     assert len(set(found.values())) == 6
-    assert found["DE"][0] < found["SC"][0] < found["JS"][0] < found["HL"][0] < found["CL"][0]
-    assert found["HL"][1] < found["JS"][1] < found["SC"][1] < TOP + frame < found["AU"][1]
+    assert found["DE"][0] < left < found["SC"][0] < found["JS"][0] < found["HL"][0] < right < found["CL"][0]
+    assert top < found["HL"][1] < found["JS"][1] < found["SC"][1] < bottom < found["AU"][1] < layout.height
+    between = region("HB", 30.6, 114.3)
+    assert [(one.code, left < x < right) for one, (x, y) in layout.within([*inner, between])] == [("HB", True)]
+    alone = places_of(inner).frame
+    assert (alone[0], alone[2]) == (MARGIN, WIDTH - MARGIN), "no room is kept for edges that nobody lies beyond"
+
+
+def test_the_largest_lanes_are_numbered_and_no_name_or_number_covers_another() -> None:
+    spots = {"SC": (30.7, 104.1), "JS": (32.1, 118.8), "AH": (31.9, 118.0), "SH": (31.2, 121.5), "ZJ": (31.2, 120.7)}
+    regions = [
+        Region(
+            code=code, name_zh=f"Region {code}", name_en=f"Region {code}", lat=Decimal(str(lat)), lon=Decimal(str(lon))
+        )
+        for code, (lat, lon) in spots.items()
+    ]
+    pairs = [(a, b) for a in regions for b in regions][:12]
+    lanes = [
+        lane_map.RegionLane(
+            origin=a, destination=b, contracts=1, units=Decimal(1200 - 100 * at), value=Decimal(1), freight=Decimal(1)
+        )
+        for at, (a, b) in enumerate(pairs)
+    ]
+    product = make.ProductFactory.build()
+    drawing = map_of_lanes.drawing_of(lanes, product)
+    assert [one.number for one in drawing.numbers] == list(range(1, 9))
+    assert sorted(line.number for line in drawing.lines if line.number) == [
+        at for at, (a, b) in enumerate(pairs[:8], 1) if a is not b
+    ]
+    assert drawing.lines[-1].width > drawing.lines[0].width, "the large ones are drawn over the small ones"
+    boxes = [(one.x - 8, one.y - 8, one.x + 8, one.y + 8) for one in drawing.numbers if one.number not in {1, 7}]
+    for place in drawing.places:
+        width = 6 * len(place.region.name_en)
+        left = place.label[0] - {"start": 0, "middle": width / 2, "end": width}[place.anchor]
+        boxes.append((left, place.label[1] - 9, left + width, place.label[1] + 1))
+    covered = [
+        (a, b)
+        for a, b in itertools.combinations(boxes, 2)
+        if min(a[2], b[2]) > max(a[0], b[0]) and min(a[3], b[3]) > max(a[1], b[1])
+    ]
+    assert covered == []
+
+
+def test_the_legend_of_widths_has_round_volumes_that_are_on_the_map() -> None:
+    product = make.ProductFactory.build()
+    found = map_of_lanes.samples_of(Decimal(278_587), product)
+    assert [sample.text.split()[0] for sample in found] == ["200,000", "50,000", "10,000"]
+    assert [sample.width for sample in found] == [13.6, 6.8, 3.0]
+    assert map_of_lanes.samples_of(Decimal(1), product)[0].text.startswith("1 ")
 
 
 def test_prices_over_time_are_those_of_nightly_runs(session: Session, client_as: As) -> None:

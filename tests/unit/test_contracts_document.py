@@ -149,6 +149,11 @@ def test_unsound_terms_are_not_printed() -> None:
         contract_pdf(terms(number=""), OCCASION)
 
 
+def test_both_sign_on_the_last_page_and_nowhere_else() -> None:
+    pages = [page.extract_text() for page in PdfReader(io.BytesIO(made())).pages]
+    assert [page.count("Signature, seal and date") for page in pages] == [*(0 for _ in pages[1:]), 2]
+
+
 def test_a_long_schedule_flows_over_pages_under_its_head() -> None:
     first = Period.parse("2027-01")
     schedule = standard_schedule({first + step: 100 + step for step in range(60)})
