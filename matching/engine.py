@@ -135,7 +135,8 @@ class WarmEngine(Engine):
         free = np.full(rows, INFINITY)
         starts = np.zeros(rows, dtype=np.int32)
         self.highs.addRows(rows, -free, free, 0, starts, np.zeros(0, dtype=np.int32), np.zeros(0))
-        self.sent = Face(engine=self, row_lower=-free, row_upper=free, lower=np.zeros(0), upper=np.zeros(0))
+        # What HiGHS was told last. Not a face: that knows its engine, and an engine in a circle is not let go in time.
+        self.row_bounds, self.bounds = (-free, free), (np.zeros(0), np.zeros(0))
         self.cost = np.zeros(0)
         self.basic: Ints | None = None  # the basis of the last solve, once asked for
 
@@ -148,11 +149,7 @@ class WarmEngine(Engine):
         pointers, rows = block.indptr[:-1].astype(np.int32), block.indices.astype(np.int32)
         self.highs.addCols(count, none, none, none, block.nnz, pointers, rows, block.data)
         self.cost = np.concatenate([self.cost, none])
-        self.sent = replace(
-            self.sent,
-            lower=np.concatenate([self.sent.lower, none]),
-            upper=np.concatenate([self.sent.upper, none]),
-        )
+        self.bounds = np.concatenate([self.bounds[0], none]), np.concatenate([self.bounds[1], none])
 
     def maximise(self, face: Face, objective: Floats) -> Point:
         self._send(face, objective)
@@ -207,20 +204,21 @@ class WarmEngine(Engine):
 
     def _send(self, face: Face, objective: Floats) -> None:
         """Tell HiGHS only what changed since the last solve."""
-        rows = np.flatnonzero((face.row_lower != self.sent.row_lower) | (face.row_upper != self.sent.row_upper))
+        rows = np.flatnonzero((face.row_lower != self.row_bounds[0]) | (face.row_upper != self.row_bounds[1]))
         if len(rows):
             at = rows.astype(np.int32)
             self.highs.changeRowsBounds(  # type: ignore[attr-defined]  # missing in the stubs only
                 len(rows), at, face.row_lower[rows], face.row_upper[rows]
             )
-        columns = np.flatnonzero((face.lower != self.sent.lower) | (face.upper != self.sent.upper))
+        columns = np.flatnonzero((face.lower != self.bounds[0]) | (face.upper != self.bounds[1]))
         if len(columns):
             at = columns.astype(np.int32)
             self.highs.changeColsBounds(len(columns), at, face.lower[columns], face.upper[columns])
         costs = np.flatnonzero(self.cost != -objective)
         if len(costs):
             self.highs.changeColsCost(len(costs), costs.astype(np.int32), -objective[costs])
-        self.sent, self.cost = face, -objective
+        self.row_bounds, self.bounds = (face.row_lower, face.row_upper), (face.lower, face.upper)
+        self.cost = -objective
 
 
 def _numbers(statuses: Sequence[highspy.HighsBasisStatus]) -> Ints:

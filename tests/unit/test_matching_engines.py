@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import sparse
 
+from matching import clearing as clearing_module
 from matching import engine as engine_module
 from matching.building import build
 from matching.clearing import clear
@@ -53,6 +56,26 @@ def test_a_solve_that_loses_its_way_is_made_afresh(monkeypatch: pytest.MonkeyPat
     assert found[0] == pytest.approx(expected[0], rel=1e-9)
     assert found[1] == pytest.approx(expected[1], abs=1e-4)  # lots
     assert found[2] == pytest.approx(expected[2], rel=1e-6, abs=1e-3)  # CNY per lot
+
+
+def test_an_engine_is_let_go_as_soon_as_nobody_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clearing goes through many programmes; together they may be more than there is memory for."""
+    made: list[weakref.ref[Engine]] = []
+
+    class Counted(WarmEngine):
+        def __init__(self, rows: int) -> None:
+            super().__init__(rows)
+            made.append(weakref.ref(self))
+
+    market = build(crowded_market(0))
+    monkeypatch.setattr(clearing_module, "WHOLE", 0)
+    gc.disable()
+    try:
+        cleared = clear(market, find_lanes(market), Counted)
+        assert [engine() for engine in made if engine() is not None] == [cleared.program.engine]
+    finally:
+        gc.enable()
+    assert len(made) > 2
 
 
 def simple_face(kind: type[Engine]) -> Face:
