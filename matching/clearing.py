@@ -9,6 +9,7 @@ have it. They decide where the clearing begins, never where it ends.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from .pricing import Candidates, Duals, Values, best_candidates, zero_duals
 from .program import Program
 from .rounds import Begun, Cleared, Course, Heard, solved
 from .segments import Segments, between_boundaries
-from .sides import Bools, Floats, Ints, Market
+from .sides import Bools, Floats, Market
 
 WHOLE = 5_000  # candidates; a market with no more is written out with all of them
 THICK = 4_000  # offers of a market of one window that are too many to begin from nothing
@@ -85,21 +86,34 @@ def _of_windows(market: Market, lanes: Lanes, engine: type[Engine], course: Cour
     """The start of a market of several windows: the markets of its segments side by side, then with the terms that are
     asked for."""
     segments = between_boundaries(market.windows, market.periods)
-    before = solved(_of_one_window(guides.average(market, lanes), engine, course), course, roughly=True)
+    before = _left_by(_of_one_window(guides.average(market, lanes), engine, course), course)
     duals, stands = [], []
     for at in range(len(segments)):
         guide = guides.of_segment(market, lanes, segments, at)
-        before = solved(_after(before, guide, engine), course, roughly=True)
+        before = _left_by(_after(before, guide, engine), course)
         duals.append(before.duals)
-        stands.append(stand(before, window=_window_of(market, segments, at)))
-    del before  # and with it the last of these programmes: the market itself needs the room
+        if before.stand is not None:
+            stands.append(before.stand.over(_window_of(market, segments, at)))
     program = Program(market, lanes, engine, in_parts=in_parts)
-    return _with_terms(program, guides.by_segment(duals, segments), [one for one in stands if one is not None])
+    return _with_terms(program, guides.by_segment(duals, segments), stands)
 
 
-def _after(before: Cleared, guide: Guide, engine: type[Engine]) -> Begun:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Left:
+    """What a market that guides leaves to the next; its programme is let go, as there is not room for all of them."""
+
+    duals: Duals
+    stand: Stand | None
+
+
+def _left_by(guide: Begun, course: Course) -> _Left:
+    cleared = solved(guide, course, roughly=True)
+    return _Left(duals=cleared.duals, stand=stand(cleared))
+
+
+def _after(before: _Left, guide: Guide, engine: type[Engine]) -> Begun:
     """The start of a market of one window where another such market ended."""
-    program, ended = Program(guide.market, guide.lanes, engine), stand(before)
+    program, ended = Program(guide.market, guide.lanes, engine), before.stand
     likely = _likely(program, before.duals, NEARLY, PLENTY)
     program.add(likely if ended is None else likely.followed_by(ended.basic))
     begin(program, [ended] if ended is not None else [])
@@ -117,11 +131,11 @@ def _with_terms(program: Program, duals: Duals, ended: Sequence[Stand]) -> Begun
     return Begun(program=program, ceiling=_ceiling(program, duals))
 
 
-def _window_of(market: Market, segments: Segments, at: int) -> Ints:
-    """[1] the window that is one segment, NO_WINDOW where none is."""
+def _window_of(market: Market, segments: Segments, at: int) -> int:
+    """The window that is one segment, NO_WINDOW where none is."""
     first, last = segments.first[at], segments.first[at] + segments.length[at] - 1
     found = np.flatnonzero((market.windows == [first, last]).all(axis=1))
-    return found[:1] if len(found) else np.array([NO_WINDOW])
+    return int(found[0]) if len(found) else NO_WINDOW
 
 
 def _asked_for(market: Market, program: Program) -> Bools:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,15 +31,19 @@ class Stand:
         inside = (self.basis.variables[self.fixed :] == BASIC) & (self.candidates.window != NO_WINDOW)
         return Candidates(lane=self.candidates.lane[inside], window=self.candidates.window[inside])
 
+    def over(self, window: int) -> Stand:
+        """The same of a market of one window, which the programme to come knows as another."""
+        candidates = Candidates(lane=self.candidates.lane, window=np.full_like(self.candidates.window, window))
+        return replace(self, candidates=candidates)
 
-def stand(cleared: Cleared, *, window: Ints | None = None) -> Stand | None:
-    """Where a clearing ended, `window` naming its windows anew; None where its engine keeps no basis."""
+
+def stand(cleared: Cleared) -> Stand | None:
+    """Where a clearing ended; None where its engine keeps no basis."""
     if cleared.basis is None:
         return None
     own, count = cleared.program.candidates, len(cleared.basis.variables) - cleared.program.fixed
-    lane, spanned = own.lane[:count], own.window[:count]  # some may have been added since
-    renamed = Candidates(lane=lane, window=spanned if window is None else window[spanned])
-    return Stand(basis=cleared.basis, fixed=cleared.program.fixed, candidates=renamed)
+    candidates = Candidates(lane=own.lane[:count], window=own.window[:count])  # some may have been added since
+    return Stand(basis=cleared.basis, fixed=cleared.program.fixed, candidates=candidates)
 
 
 def begin(program: Program, stands: Sequence[Stand]) -> None:
