@@ -30,7 +30,8 @@ SIZES: dict[str, Case] = {
         offers=1_200, lanes=10_000, products=10, periods=12, windows="ladder", conversions=True
     ),
     "1M-ladder-conversions": Case(offers=20_000, lanes=1_000_000, periods=12, windows="ladder", conversions=True),
-    "10M-ladder-conversions": Case(offers=100_000, lanes=10_000_000, periods=12, windows="ladder", conversions=True),
+    # With the lanes of its processors ten million.
+    "10M-ladder-conversions": Case(offers=100_000, lanes=6_500_000, periods=12, windows="ladder", conversions=True),
     "1M-all-conversions": Case(offers=20_000, lanes=1_000_000, periods=12, windows="all", conversions=True),
 }
 
