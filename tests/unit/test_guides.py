@@ -130,8 +130,10 @@ def test_a_programme_that_begins_where_another_ended_has_nothing_to_do() -> None
 def test_a_basis_without_some_of_its_candidates_is_made_complete() -> None:
     program, values = ladder_of(2)
     program.add(values.within(-clearing.ANY))
-    ended = stand(solved_as_it_is(program), window=np.array([NO_WINDOW, *range(1, len(program.market.windows))]))
-    assert ended is not None
+    whole = stand(solved_as_it_is(program))
+    assert whole is not None
+    window = np.where(whole.candidates.window == 0, NO_WINDOW, whole.candidates.window)
+    ended = replace(whole, candidates=replace(whole.candidates, window=window))
     assert len(ended.basic) < int((ended.basis.variables[program.fixed :] == BASIC).sum())
     other = Program(program.market, program.lanes, WarmEngine)
     other.add(ended.basic)
