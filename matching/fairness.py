@@ -27,6 +27,9 @@ from .sides import Bools, Floats, Ints
 HELD = 1e-9  # slack with which a reached ratio is held, so that rounding cannot empty the face
 OPEN = 1e-7  # a ratio that can move by more than this is not settled
 LOSS = 1e-12  # of the typical price, per period; above what sums of prices are rounded by
+# Candidates. Below, each stage begins where the one before ended; above, the dual simplex method goes far away from it:
+# at 1 069 000 the greatest volume was not found in 250 s from the clearing's basis, and from nothing in 46 s.
+VAST = 500_000
 DRAW = 1e-3  # what a drawn weight counts beside a lot per period
 ASK_AGAIN = 10  # levels between two looks at what is still open
 ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], dtype=np.uint64)
@@ -46,7 +49,8 @@ def settle(
     program = Program(market, lanes, type(cleared.program.engine))
     program.add(Values(market, lanes, duals).within(-TIE))
     program.add(cleared.program.traded(cleared.point.variables))
-    ended = stand(cleared)
+    vast = len(program.candidates) > VAST
+    ended = None if vast else stand(cleared)
     begin(program, [ended] if ended is not None else [])
     face = _without_loss(program).optima(program.welfare, program.row_duals(duals))
     if hold is not None:
@@ -63,6 +67,8 @@ def settle(
     # trades with whom is drawn among equals, so that it depends on what is offered and not on the solver's path.
     wanted = program.objective(DRAW * drawn(program) - 1.0)
     more = np.zeros(len(face.lower) - len(wanted))
+    if vast:
+        face.engine.forget()
     point = face.maximise(np.concatenate([wanted, more]))
     return program, program.rates(point.variables[: len(wanted)])
 

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from matching import clearing as clearing_module
 from matching import engine as engine_module
+from matching import fairness as fairness_module
 from matching.building import build
 from matching.clearing import clear
 from matching.engine import Engine, Face, ReferenceEngine, SolverFailed, WarmEngine
@@ -76,6 +77,23 @@ def test_an_engine_is_let_go_as_soon_as_nobody_has_it(monkeypatch: pytest.Monkey
     finally:
         gc.enable()
     assert len(made) > 2
+
+
+def test_a_vast_market_begins_its_stages_from_nothing_and_ends_at_the_same_fills(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = rates_and_ends(1, WarmEngine)
+    monkeypatch.setattr(fairness_module, "VAST", 0)
+    forgotten: list[Engine] = []
+
+    class Forgetful(WarmEngine):
+        def forget(self) -> None:
+            super().forget()
+            forgotten.append(self)
+
+    found = rates_and_ends(1, Forgetful)
+    assert forgotten
+    assert found[1] == pytest.approx(expected[1], abs=1e-4)  # lots
 
 
 def simple_face(kind: type[Engine]) -> Face:
