@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
 
 from app.models import Firm, Grade, Product, Round, Site, User, UserRole
 from tests import factories as f
@@ -54,3 +58,14 @@ def market_place(**changes: Any) -> MarketPlace:
     return MarketPlace(
         round=f.RoundFactory(code="N-1", **changes), product=product, grade=grade, firm=firm, site=site, trader=trader
     )
+
+
+@pytest.fixture
+def place(session: Session) -> MarketPlace:
+    return market_place()
+
+
+@pytest.fixture
+def trader(place: MarketPlace, client_as: Callable[[User], Any]) -> Any:
+    """A browser in which the place's trader has signed in; its answers' `json` may be anything."""
+    return client_as(place.trader)

@@ -42,7 +42,6 @@ from app.operations.export_columns import COLUMNS, Kind, Sheet
 from app.operations.export_files import write_csv, write_xlsx
 from app.operations.export_rows import Wanted
 from app.permissions import Permission
-from app.transaction import Application
 from contracts.clauses import Lot, Party
 from contracts.defaults import standard_terms
 from contracts.price_formula import FixedPrice
@@ -52,17 +51,13 @@ from market.periods import Horizon, Period
 from tests import factories as make
 
 from .ubl_structure import faults
+from .web_market import at_noon
+
+__all__ = ["at_noon"]
 
 As = Callable[[User], FlaskClient]
 EVIL = '=HYPERLINK("http://example.org","x")'
 TODAY = make.NOON.date()
-
-
-@pytest.fixture(autouse=True)
-def at_noon(app: Application) -> Iterator[None]:
-    usual, app.extensions["clock"] = app.extensions["clock"], lambda: make.NOON
-    yield
-    app.extensions["clock"] = usual
 
 
 def agreed(session: Session, *, lots: tuple[int, ...] = (5, 7), name: str = "甲方", **more: Any) -> Contract:

@@ -24,16 +24,12 @@ from tests import factories as make
 from .market_place import NOON, MarketPlace, market_place
 from .night_market import browser, standing_application
 from .offer_files import row, send, workbook
+from .web_market import at_noon
+
+__all__ = ["at_noon"]
 
 As = Callable[[User], Any]
 PAGE = "/console/jobs"
-
-
-@pytest.fixture(autouse=True)
-def at_noon(app: Application) -> Iterator[None]:
-    usual, app.extensions["clock"] = app.extensions["clock"], lambda: NOON
-    yield
-    app.extensions["clock"] = usual
 
 
 @pytest.fixture

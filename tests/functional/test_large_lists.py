@@ -17,7 +17,9 @@ from app.models import Offer, Proposal, User
 from app.transaction import Application
 from tests import factories as make
 
-from .web_market import proposal_for_review
+from .web_market import at_noon, proposal_for_review
+
+__all__ = ["at_noon"]
 
 As = Callable[[User], Any]
 ROWS = 300
@@ -36,13 +38,6 @@ LISTS = [
     ("/console/reference/regions", "staff", "region"),
     ("/contracts", "senior", "contract"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def at_noon(app: Application) -> Iterator[None]:
-    usual, app.extensions["clock"] = app.extensions["clock"], lambda: make.NOON
-    yield
-    app.extensions["clock"] = usual
 
 
 class Heard:

@@ -5,40 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import io
 import zipfile
-from collections.abc import Callable, Iterator
 from string import ascii_uppercase
 from typing import Any
 from xml.etree import ElementTree
 
-import pytest
 import xlsxwriter
 from python_calamine import CalamineWorkbook
 from sqlalchemy.orm import Session
 
-from app.models import User
 from app.operations.offer_file import SHEET
-from app.transaction import Application
 
-from .market_place import NOON, MarketPlace, market_place
+from .market_place import MarketPlace, place, trader
 from .offer_files import HEADER, URL, Browser, count, results, row, send, workbook
+from .web_market import at_noon
 
-
-@pytest.fixture(autouse=True)
-def at_noon(app: Application) -> Iterator[None]:
-    real = app.extensions["clock"]
-    app.extensions["clock"] = lambda: NOON
-    yield
-    app.extensions["clock"] = real
-
-
-@pytest.fixture
-def place(session: Session) -> MarketPlace:
-    return market_place()
-
-
-@pytest.fixture
-def trader(place: MarketPlace, client_as: Callable[[User], Browser]) -> Browser:
-    return client_as(place.trader)
+__all__ = ["at_noon", "place", "trader"]
 
 
 def marked_cells(content: bytes) -> list[tuple[str, int, str]]:

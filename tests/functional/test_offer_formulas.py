@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -18,22 +18,17 @@ from app.models import ForwardPrice, MarketIndex, Offer, User
 from app.operations.offer_prices import prices_by_period
 from app.operations.offer_terms import IndexFormula
 from app.operations.snapshots import freeze
-from app.transaction import Application
 from tests import factories as make
 
 from .market_place import NOON, MarketPlace, market_place
 from .offer_files import HEADER, row, send, workbook
+from .web_market import at_noon
+
+__all__ = ["at_noon"]
 
 URL = "/api/v1/offers"
 Browser = Any  # a FlaskClient; its answers' `json` may be anything
 As = Callable[[User], Browser]
-
-
-@pytest.fixture(autouse=True)
-def at_noon(app: Application) -> Iterator[None]:
-    usual, app.extensions["clock"] = app.extensions["clock"], lambda: NOON
-    yield
-    app.extensions["clock"] = usual
 
 
 @pytest.fixture

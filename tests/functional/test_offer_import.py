@@ -6,7 +6,7 @@ import datetime as dt
 import io
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -18,29 +18,13 @@ from sqlalchemy.orm import Session
 
 from app.models import Offer, OfferImport, RoundState, User
 from app.operations.offer_file import SHEET
-from app.transaction import Application
 from tests import factories as f
-from tests.functional.market_place import NOON, MarketPlace, market_place
+from tests.functional.market_place import NOON, MarketPlace, place, trader
 
 from .offer_files import HEADER, URL, Browser, count, results, row, send, workbook
+from .web_market import at_noon
 
-
-@pytest.fixture(autouse=True)
-def at_noon(app: Application) -> Iterator[None]:
-    real = app.extensions["clock"]
-    app.extensions["clock"] = lambda: NOON
-    yield
-    app.extensions["clock"] = real
-
-
-@pytest.fixture
-def place(session: Session) -> MarketPlace:
-    return market_place()
-
-
-@pytest.fixture
-def trader(place: MarketPlace, client_as: Callable[[User], Browser]) -> Browser:
-    return client_as(place.trader)
+__all__ = ["at_noon", "place", "trader"]
 
 
 def test_the_template_is_filled_and_comes_back_as_offers(place: MarketPlace, trader: Browser, session: Session) -> None:

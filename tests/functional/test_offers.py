@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -31,31 +31,16 @@ from app.models import (
     UserRole,
 )
 from app.operations import offers
-from app.transaction import Application
 from tests import factories as f
-from tests.functional.market_place import NOON, MarketPlace, market_place
+from tests.functional.market_place import NOON, MarketPlace, market_place, place, trader
+
+from .web_market import at_noon
+
+__all__ = ["at_noon", "place", "trader"]
 
 URL = "/api/v1/offers"
 Browser = Any  # a FlaskClient; its answers' `json` may be anything
 SignIn = Callable[[User], Browser]
-
-
-@pytest.fixture(autouse=True)
-def at_noon(app: Application) -> Iterator[None]:
-    real = app.extensions["clock"]
-    app.extensions["clock"] = lambda: NOON
-    yield
-    app.extensions["clock"] = real
-
-
-@pytest.fixture
-def place(session: Session) -> MarketPlace:
-    return market_place()
-
-
-@pytest.fixture
-def trader(place: MarketPlace, client_as: SignIn) -> Browser:
-    return client_as(place.trader)
 
 
 def pointers(answer: Any) -> dict[str, str]:

@@ -34,6 +34,10 @@ from tests.functional.market_place import market_place
 from tests.functional.night_market import Town, body, browser, clear, proposals_of, standing_application
 from tests.functional.refusals import violates
 
+from .web_market import at_noon
+
+__all__ = ["at_noon"]
+
 As = Callable[[User], FlaskClient]
 
 
@@ -41,13 +45,6 @@ As = Callable[[User], FlaskClient]
 def own_app(app: Application, postgres: EmbeddedPostgres, worker_name: str) -> Iterator[Application]:
     with standing_application(app, postgres, worker_name) as standing:
         yield standing
-
-
-@pytest.fixture(autouse=True)
-def at_noon(app: Application) -> Iterator[None]:
-    usual, app.extensions["clock"] = app.extensions["clock"], lambda: make.NOON
-    yield
-    app.extensions["clock"] = usual
 
 
 def staff_posts(client_as: As, path: str, values: dict[str, Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,21 +12,16 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.models import Corridor, Event, Round, RoundKind, RoundState, User
-from app.transaction import Application
 from tests import factories as f
+
+from .web_market import at_noon
+
+__all__ = ["at_noon"]
 
 URL = "/api/v1/rounds"
 NOON = f.NOON
 Browser = Any  # a FlaskClient; its answers' `json` may be anything
 SignIn = Callable[[User], Browser]
-
-
-@pytest.fixture(autouse=True)
-def at_noon(app: Application) -> Iterator[None]:
-    real = app.extensions["clock"]
-    app.extensions["clock"] = lambda: NOON
-    yield
-    app.extensions["clock"] = real
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,21 +11,15 @@ from sqlalchemy.orm import Session
 
 from app.models import SavedView, User
 from app.operations import saved_views
-from app.transaction import Application
 from tests import factories as make
 
-from .web_market import proposal_for_review
+from .web_market import at_noon, proposal_for_review
+
+__all__ = ["at_noon"]
 
 Browser = Any  # a FlaskClient; its answers' `json` may be anything
 As = Callable[[User], Browser]
 QUEUE, VIEWS = "/console/review", "/console/review/views"
-
-
-@pytest.fixture(autouse=True)
-def at_noon(app: Application) -> Iterator[None]:
-    usual, app.extensions["clock"] = app.extensions["clock"], lambda: make.NOON
-    yield
-    app.extensions["clock"] = usual
 
 
 def kept(session: Session) -> dict[str, dict[str, str]]:

@@ -7,7 +7,7 @@ import io
 import itertools
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,22 +24,17 @@ from app.models import (
     User,
     UserRole,
 )
-from app.transaction import Application
 from tests import factories as f
 from tests.functional.market_place import NOON, MarketPlace, market_place
+
+from .web_market import at_noon
+
+__all__ = ["at_noon"]
 
 OFFER = uuid.UUID("0ffe0ffe-0000-4000-8000-000000000001")
 IMPORT = uuid.UUID("0ffe0ffe-0000-4000-8000-000000000002")
 REFERENCE = "SECRET-REFERENCE-7"
 Browser = Any  # a FlaskClient; its answers' `json` may be anything
-
-
-@pytest.fixture(autouse=True)
-def at_noon(app: Application) -> Iterator[None]:
-    real = app.extensions["clock"]
-    app.extensions["clock"] = lambda: NOON
-    yield
-    app.extensions["clock"] = real
 
 
 @pytest.fixture

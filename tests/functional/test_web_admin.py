@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -26,9 +26,12 @@ from app.models import (
     UserRole,
     WindowRule,
 )
-from app.transaction import Application
 from app.web.reference_form import SUBJECTS
 from tests import factories as make
+
+from .web_market import at_noon
+
+__all__ = ["at_noon"]
 
 Browser = Any  # a FlaskClient; its answers' `json` may be anything
 As = Callable[[User], Browser]
@@ -46,13 +49,6 @@ ROUND = {
     "review_threshold": "5,000,000",
     "rates": "USD 7.1",
 }
-
-
-@pytest.fixture(autouse=True)
-def at_noon(app: Application) -> Iterator[None]:
-    usual, app.extensions["clock"] = app.extensions["clock"], lambda: make.NOON
-    yield
-    app.extensions["clock"] = usual
 
 
 @pytest.fixture

@@ -32,6 +32,10 @@ from app.transaction import Application
 from tests import factories as make
 from tests.functional.night_market import Town, browser, chain, clear, count, standing_application
 
+from .web_market import at_noon
+
+__all__ = ["at_noon"]
+
 As = Callable[[User], FlaskClient]
 
 
@@ -39,13 +43,6 @@ As = Callable[[User], FlaskClient]
 def own_app(app: Application, postgres: EmbeddedPostgres, worker_name: str) -> Iterator[Application]:
     with standing_application(app, postgres, worker_name) as standing:
         yield standing
-
-
-@pytest.fixture(autouse=True)
-def at_noon(app: Application) -> Iterator[None]:
-    usual, app.extensions["clock"] = app.extensions["clock"], lambda: make.NOON
-    yield
-    app.extensions["clock"] = usual
 
 
 def english(client: FlaskClient) -> FlaskClient:
