@@ -16,6 +16,7 @@ from app.models import Amendment, CallOff, CallOffLedger, Contract, ForceMajeure
 from app.operations import force_majeure, nominations, quantities
 from app.operations.nominations import Wish
 from market.errors import BadInput
+from tests import factories as make
 
 from .signed_market import NOON, contract_in_force, drafted, moved, trader
 
@@ -33,8 +34,8 @@ def line(at: int, lots: int, minimum: int, maximum: int) -> dict[str, int]:
     return {f"/schedule/{at}/{name}": value for name, value in zip(NAMES, (lots, minimum, maximum), strict=True)}
 
 
-def active(contract: Contract, values: dict[str, Any], **changes: Any) -> Amendment:
-    amendment = drafted(contract, reason_code="schedule", in_force_from=SOON, new_values=values, **changes)
+def active(contract: Contract, values: dict[str, Any], *, day: dt.date = SOON) -> Amendment:
+    amendment = drafted(contract, reason_code="schedule", in_force_from=day, new_values=values)
     return moved("sign", moved("propose", amendment, "seller"), "buyer")
 
 
@@ -163,3 +164,33 @@ def test_excused_lots_do_not_come_back_by_an_amendment_or_a_call_off(session: Se
     assert ledger(contract)["2028-Q2"][:2] == (12, 14)
     standing = quantities.quantities(session, contract=contract, on=later.date())
     assert (standing.periods[1].own.original, standing.periods[1].room.most) == (10, excused.maximum)
+
+
+def test_volume_follows_the_schedule(contract: Contract) -> None:
+    active(contract, line(4, 0, 0, 0) | line(5, 4, 3, 5) | line(6, 100, 90, 100))
+    periods = ("2027-Q4", "2028-Q1", "2028-Q2", "2028-Q3")
+    assert [reserved(contract, period) for period in periods] == [{10}, {0}, {4}, {100}]
+    active(contract, line(4, 10, 10, 10), day=SOON + dt.timedelta(days=1))
+    assert reserved(contract, "2028-Q1") == {10}
+
+
+def test_no_more_than_the_offers_have(contract: Contract) -> None:
+    amendment = drafted(contract, new_values={"/schedule/5/lots": 101, "/schedule/5/maximum": 101})
+    with pytest.raises(BadInput) as refused:
+        moved("propose", amendment, "seller")
+    (fault,) = refused.value.faults
+    assert fault.place == "/schedule/5/lots"
+    assert "100" not in fault.found + fault.expected  # what the other side has on offer stays sealed
+    assert amendment.state == "draft"
+
+
+def test_volume_that_went_elsewhere_meanwhile_is_not_signed_away(contract: Contract) -> None:
+    amendment = drafted(contract, new_values={"/schedule/5/lots": 100, "/schedule/5/maximum": 100})
+    moved("propose", amendment, "seller")
+    other = make.AgreedProposalFactory(
+        run=contract.proposal.run, bundle=contract.proposal.bundle, sell_offer=contract.proposal.sell_offer
+    )
+    make.ReservationFactory(proposal=other, offer_id=other.sell_offer_id, period="2028-Q2", quantity=1)
+    with pytest.raises(BadInput):
+        moved("sign", amendment, "buyer")
+    assert amendment.state == "pending"
