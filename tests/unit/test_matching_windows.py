@@ -17,6 +17,7 @@ from matching.parts import Parts, implied
 from matching.price_rule import PriceRule
 from matching.prices import price_range
 from matching.pricing import Candidates
+from matching.run import run
 from matching.segments import between_boundaries
 from matching.snapshot import Snapshot
 from tests.unit.markets import buy, markets, sell, snapshot
@@ -112,3 +113,10 @@ def test_windows_in_parts_have_the_welfare_and_the_prices_of_whole_ones(market: 
     for lane, window in zip(traded.lane, traded.window, strict=True):
         contract = int(lanes.seller[lane]), int(lanes.buyer[lane]), *map(int, arrays.windows[window])
         assert rules[0].of(*contract) == rules[1].of(*contract)
+
+
+@pytest.mark.parametrize("windows", [LADDER, None])
+def test_of_equal_contracts_the_long_one_is_signed(windows: tuple[tuple[int, int], ...] | None) -> None:
+    """Cleared in its four quarters, signed as one year."""
+    (contract,) = run(pair(windows=windows)).contracts
+    assert (contract.first, contract.last, contract.rate) == (0, 3, 4)
