@@ -28,7 +28,7 @@ HELD = 1e-9  # slack with which a reached ratio is held, so that rounding cannot
 OPEN = 1e-7  # a ratio that can move by more than this is not settled
 LOSS = 1e-12  # of the typical price, per period; above what sums of prices are rounded by
 # Candidates. Below, each stage begins where the one before ended; above, the dual simplex method goes far away from it:
-# at 1 069 000 the greatest volume was not found in 250 s from the clearing's basis, and from nothing in 46 s.
+# at 1 069 000 the greatest volume was not found in four minutes from the clearing's basis, and from nothing in 46 s.
 VAST = 500_000
 DRAW = 1e-3  # what a drawn weight counts beside a lot per period
 ASK_AGAIN = 10  # levels between two looks at what is still open
