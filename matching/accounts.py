@@ -5,26 +5,33 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
 from fractions import Fraction
 
 from .answer import PRICE_STEP, Contract
 from .sides import Market
 from .snapshot import ANY_PRODUCT, Conversion, Snapshot
 
+EXACT = Context(prec=200, traps=[Inexact, InvalidOperation])  # of Decimals: many times faster than Fractions
 HALF_STEP = Fraction(PRICE_STEP) / 2  # a locked price is rounded, so a bound may be missed by half a step
+
+
+def price_sum(snapshot: Snapshot, prices: Sequence[Decimal], first: int, last: int) -> Decimal:
+    """Sum of the prices of a window, CNY per unit in money of the first period, exact."""
+    window = slice(first, last + 1)
+    with localcontext(EXACT):
+        return sum((p * w for p, w in zip(prices[window], snapshot.worths[window], strict=True)), Decimal(0))
+
+
+def length(snapshot: Snapshot, first: int, last: int) -> Decimal:
+    """Periods of a window, later ones counted at what their money is worth in the first; exact."""
+    with localcontext(EXACT):
+        return sum(snapshot.worths[first : last + 1], Decimal(0))
 
 
 def mean_price(snapshot: Snapshot, prices: Sequence[Decimal], first: int, last: int) -> Fraction:
     """Mean of the prices of a window, CNY per unit, exact; each counts as its period's money is worth."""
-    worths = snapshot.worths[first : last + 1]
-    total = sum((Fraction(p) * Fraction(w) for p, w in zip(prices[first : last + 1], worths, strict=True)), Fraction(0))
-    return total / sum(map(Fraction, worths), Fraction(0))
-
-
-def length(snapshot: Snapshot, contract: Contract) -> Fraction:
-    """Periods of a contract, later ones counted at what their money is worth in the first."""
-    return sum(map(Fraction, snapshot.worths[contract.first : contract.last + 1]), Fraction(0))
+    return Fraction(price_sum(snapshot, prices, first, last)) / Fraction(length(snapshot, first, last))
 
 
 def freight_of(market: Market, seller: int, buyer: int) -> Decimal:
@@ -65,7 +72,7 @@ class Account:
 
 def accounts(market: Market, contracts: Sequence[Contract]) -> Mapping[str, Account]:
     """The account of each conversion, by label."""
-    lot = {product: Fraction(size) for product, size in zip(market.products, market.lot, strict=True)}
+    lot = dict(zip(market.products, market.lot, strict=True))
     sold: dict[str, list[Contract]] = defaultdict(list)
     bought: dict[str, list[Contract]] = defaultdict(list)
     for contract in contracts:
@@ -84,24 +91,26 @@ def _account(
     *,
     sold: Sequence[Contract],
     bought: Sequence[Contract],
-    lot: Mapping[str, Fraction],
+    lot: Mapping[str, Decimal],
     snapshot: Snapshot,
 ) -> Account:
-    def volume(contract: Contract) -> Fraction:
-        return contract.rate * length(snapshot, contract) * lot[contract.product]
-
-    made = sum(map(volume, sold), Fraction(0))
-    cost = Fraction(0)
-    for need in conversion.inputs:
-        mine = [contract for contract in bought if contract.product == need.product]
-        at_hand = sum(map(volume, mine), Fraction(0))
-        if at_hand:
-            spent = sum((volume(c) * Fraction(c.price_delivered) for c in mine), Fraction(0))
-            cost += spent * min(Fraction(1), made * Fraction(need.quantity_per_output) / at_hand)
-    one_lot = sum((volume(c) / c.rate * Fraction(c.price_delivered) for c in bought), Fraction(0))
-    return Account(
-        income=sum((volume(c) * Fraction(c.price_ex_works) for c in sold), Fraction(0)),
-        cost=cost,
-        fee=sum((volume(c) * mean_price(snapshot, conversion.fee, c.first, c.last) for c in sold), Fraction(0)),
-        rounding=one_lot + HALF_STEP * sum(map(volume, [*sold, *bought]), Fraction(0)),
-    )
+    with localcontext(EXACT):
+        one_lot = [lot[c.product] * length(snapshot, c.first, c.last) for c in bought]  # over the window of each
+        came = [c.rate * units for c, units in zip(bought, one_lot, strict=True)]
+        went = [c.rate * lot[c.product] * length(snapshot, c.first, c.last) for c in sold]
+        made, cost = sum(went, Decimal(0)), Fraction(0)
+        for need in conversion.inputs:
+            mine = [(c, units) for c, units in zip(bought, came, strict=True) if c.product == need.product]
+            at_hand = sum((units for _, units in mine), Decimal(0))
+            if at_hand:
+                spent = sum((units * c.price_delivered for c, units in mine), Decimal(0))
+                taken = Fraction(made * need.quantity_per_output) / Fraction(at_hand)
+                cost += Fraction(spent) * min(Fraction(1), taken)
+        fees = (c.rate * lot[c.product] * price_sum(snapshot, conversion.fee, c.first, c.last) for c in sold)
+        lost = sum((units * c.price_delivered for c, units in zip(bought, one_lot, strict=True)), Decimal(0))
+        return Account(
+            income=Fraction(sum((units * c.price_ex_works for c, units in zip(sold, went, strict=True)), Decimal(0))),
+            cost=cost,
+            fee=Fraction(sum(fees, Decimal(0))),
+            rounding=Fraction(lost) + HALF_STEP * Fraction(made + sum(came, Decimal(0))),
+        )

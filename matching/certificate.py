@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import numpy as np
 
-from .accounts import HALF_STEP, accounts, freight_of, length, mean_price
+from .accounts import EXACT, HALF_STEP, accounts, freight_of, length, mean_price, price_sum
 from .answer import PRICE_STEP, Certificate, Contract, ShadowPrice
 from .blocks import block_faults
 from .building import build
@@ -241,21 +241,20 @@ def _conversion_faults(market: Market, found: Found) -> Iterator[str]:
 
 def _welfare(market: Market, lanes: Lanes, found: Found) -> Fraction:
     """Bids less asks, freight and fees, CNY over the horizon in money of the first period, exact."""
-    offers = {offer.offer: offer for offer in market.snapshot.offers}
-    conversions = {conversion.conversion: conversion for conversion in market.conversions}
-    total = Fraction(0)
-    for contract, lane in found:
-        worth = Fraction(0)
-        if contract.buyer in offers:
-            worth += _mean(market, offers[contract.buyer].price, contract)
-        if contract.seller in offers:
-            worth -= _mean(market, offers[contract.seller].price, contract)
-        else:
-            worth -= _mean(market, conversions[contract.seller].fee, contract)
-        worth -= Fraction(freight_of(market, int(lanes.seller[lane]), int(lanes.buyer[lane])))
-        lot = Fraction(market.lot[market.products.index(contract.product)])
-        total += worth * contract.rate * lot * length(market.snapshot, contract)
-    return total
+    price = {offer.offer: offer.price for offer in market.snapshot.offers}
+    price |= {conversion.conversion: conversion.fee for conversion in market.conversions}
+    bidding = {offer.offer for offer in market.snapshot.offers}
+    lot = dict(zip(market.products, market.lot, strict=True))
+    with localcontext(EXACT):
+        total = Decimal(0)
+        for c, lane in found:
+            freight = freight_of(market, int(lanes.seller[lane]), int(lanes.buyer[lane]))
+            worth = -price_sum(market.snapshot, price[c.seller], c.first, c.last)
+            worth -= freight * length(market.snapshot, c.first, c.last)
+            if c.buyer in bidding:
+                worth += price_sum(market.snapshot, price[c.buyer], c.first, c.last)
+            total += worth * c.rate * lot[c.product]
+    return Fraction(total)
 
 
 def _dual_bound(market: Market, lanes: Lanes, duals: Duals, reduced: Floats) -> float:

@@ -9,12 +9,12 @@ have it. They decide where the clearing begins, never where it ends.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from . import guides
-from .engine import Engine
+from .engine import BASIC, Engine
 from .guides import Guide
 from .lanes import Lanes, admissible
 from .lifting import NO_WINDOW, Stand, begin, stand
@@ -28,6 +28,7 @@ WHOLE = 5_000  # candidates; a market with no more is written out with all of th
 THICK = 4_000  # offers of a market of one window that are too many to begin from nothing
 AROUND = 0.02  # of the typical price, per period: a lane that loses less at a thinned market's prices may be traded
 NEARLY = 0.005  # the same at prices of the average market or of the segments, which are nearer
+KEPT = 2  # candidates for each row that a cleared market goes on with
 FIRST = 2  # candidates for each row that a start from a thinned market has at most,
 PLENTY = 16  # and one from nearer prices
 OWN = 8  # lanes of each position that are there even if they lose: who has too few leads the prices astray
@@ -52,7 +53,23 @@ def clear(
         return solved(Begun(program=program), course)
     if (market.windows == [0, market.periods - 1]).all():
         return solved(_of_one_window(Guide(market=market, lanes=lanes), engine, course), course)
-    return solved(_of_windows(market, lanes, engine, course, in_parts=in_parts), course)
+    cleared = solved(_of_windows(market, lanes, engine, course, in_parts=in_parts), course)
+    return _near(cleared) if in_parts else cleared
+
+
+def _near(cleared: Cleared) -> Cleared:
+    """The same optimum with the candidates nearest to its prices only: the others were needed to find them, and every
+    later solve would look at each."""
+    program, basis = cleared.program, cleared.basis
+    most = KEPT * len(program.limits)
+    if basis is None or len(program.candidates) <= most:
+        return cleared
+    gain = (program.welfare - program.engine.matrix.T @ cleared.point.duals)[program.fixed :] / program.length
+    gain[program.closed] = -np.inf
+    gain[basis.variables[program.fixed :] == BASIC] = np.inf
+    program.keep(gain >= np.sort(gain)[-most])
+    point = program.face.maximise(program.welfare, near=True)
+    return replace(cleared, program=program, point=point, basis=program.engine.basis())
 
 
 def _of_one_window(guide: Guide, engine: type[Engine], course: Course) -> Begun:

@@ -17,7 +17,7 @@ from scipy.optimize import linprog
 from market.errors import MarketError
 
 from .pricing import TIE
-from .sides import Floats, Ints
+from .sides import Bools, Floats, Ints
 
 FEASIBILITY = 1e-10  # the smallest HiGHS accepts, for both its tolerances
 INFINITY = np.inf
@@ -25,6 +25,9 @@ INFINITY = np.inf
 LARGE = 100_000
 # A solve that goes on for so many pivots has lost its way: the longest seen took one for every row and 10 000 more.
 PIVOTS, PIVOTS_A_ROW = 20_000, 10
+# Steepest edges need a linear system solved for each row before the first pivot, and again whenever columns came: with
+# 461 000 rows 28 s, for a handful of pivots. Devex needs none, and half as many pivots again where there are many.
+WEIGHTS, CHOOSE, DEVEX = "simplex_dual_edge_weight_strategy", -1, 1
 PERTURBATION = "dual_simplex_cost_perturbation_multiplier"
 
 
@@ -64,12 +67,18 @@ class Engine:
         """More variables, after those there are."""
         self.matrix = sparse.csc_array(sparse.hstack([self.matrix, block], format="csc"))
 
+    def keep(self, columns: Bools) -> None:
+        """Let go of the other variables, none of which is basic; the next solve begins where the last one ended."""
+        self.matrix = self.matrix[:, np.flatnonzero(columns)]
+
     def activity(self, variables: Floats) -> Floats:
         """[rows] what the variables come to in each row."""
         return np.asarray(self.matrix @ variables, dtype=float)
 
-    def maximise(self, face: Face, objective: Floats) -> Point:
-        """:raises SolverFailed: the face is empty or the objective has no bound on it."""
+    def maximise(self, face: Face, objective: Floats, *, near: bool = False) -> Point:
+        """`near`: the optimum is thought to be few pivots from where the last solve ended.
+
+        :raises SolverFailed: the face is empty or the objective has no bound on it."""
         raise NotImplementedError
 
     def basis(self) -> Basis | None:
@@ -103,9 +112,9 @@ class Face:
     lower: Floats
     upper: Floats
 
-    def maximise(self, objective: Floats) -> Point:
-        """:raises SolverFailed: the face is empty or the objective has no bound on it."""
-        return self.engine.maximise(self, objective)
+    def maximise(self, objective: Floats, *, near: bool = False) -> Point:
+        """See `Engine.maximise`."""
+        return self.engine.maximise(self, objective, near=near)
 
     def optima(self, objective: Floats, duals: Floats) -> Face:
         """The part of this face that is optimal for an objective, given the row duals of any one optimum."""
@@ -124,6 +133,11 @@ class WarmEngine(Engine):
 
     def __init__(self, rows: int) -> None:
         super().__init__(rows)
+        self._empty()
+
+    def _empty(self) -> None:
+        """A HiGHS with the rows and no variables."""
+        rows = self.matrix.shape[0]
         self.highs = highspy.Highs()  # type: ignore[no-untyped-call]
         for option, value in (
             ("output_flag", False),
@@ -145,20 +159,32 @@ class WarmEngine(Engine):
 
     def add_columns(self, block: sparse.csc_array) -> None:
         super().add_columns(block)
+        if block.shape[1]:
+            self._tell(block)
+
+    def keep(self, columns: Bools) -> None:
+        ended = self.basis()
+        super().keep(columns)
+        self._empty()  # HiGHS would delete columns, but not give their memory back
+        self._tell(self.matrix)
+        if ended is not None:
+            self.begin(Basis(variables=ended.variables[columns], rows=ended.rows))
+
+    def _tell(self, block: sparse.csc_array) -> None:
+        """Tell HiGHS of more columns."""
         count = block.shape[1]
-        if not count:
-            return
         none = np.zeros(count)
         pointers, rows = block.indptr[:-1].astype(np.int32), block.indices.astype(np.int32)
         self.highs.addCols(count, none, none, none, block.nnz, pointers, rows, block.data)
         self.cost = np.concatenate([self.cost, none])
         self.bounds = np.concatenate([self.bounds[0], none]), np.concatenate([self.bounds[1], none])
 
-    def maximise(self, face: Face, objective: Floats) -> Point:
+    def maximise(self, face: Face, objective: Floats, *, near: bool = False) -> Point:
         self._send(face, objective)
         self.basic = None
         # Without a basis to go on from, a large programme is faster by the interior, with a crossover to a vertex.
         cold = not self.highs.getBasis().valid
+        self.highs.setOptionValue(WEIGHTS, DEVEX if near else CHOOSE)
         self.highs.setOptionValue("solver", "ipm" if cold and len(objective) > LARGE else "choose")
         self.highs.setOptionValue("simplex_iteration_limit", PIVOTS + PIVOTS_A_ROW * len(face.row_upper))
         self.highs.run()
@@ -234,7 +260,7 @@ def _numbers(statuses: Sequence[highspy.HighsBasisStatus]) -> Ints:
 class ReferenceEngine(Engine):
     """HiGHS through scipy's linprog, from scratch each time."""
 
-    def maximise(self, face: Face, objective: Floats) -> Point:
+    def maximise(self, face: Face, objective: Floats, *, near: bool = False) -> Point:
         if not len(objective):
             return Point(variables=np.zeros(0), duals=np.zeros(len(face.row_upper)), value=0.0)
         equal = face.row_lower == face.row_upper

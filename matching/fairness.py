@@ -8,7 +8,6 @@ Source of the method: Nace and Pioro, "Max-min fairness and its applications to 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import shake_128
@@ -61,7 +60,7 @@ def settle(
         face = _reaching(face, _optimum(program, cleared))
         most = face.maximise(program.volume)
     face = face.optima(program.volume, most.duals)
-    face = face.optima(program.used_input, face.maximise(program.used_input).duals)
+    face = face.optima(program.used_input, face.maximise(program.used_input, near=True).duals)
     face = max_min(face, fill_ratios(program))
     # Fewer lots per period for the same volume means longer windows: one contract over a year, not four quarters. Who
     # trades with whom is drawn among equals, so that it depends on what is offered and not on the solver's path.
@@ -151,40 +150,45 @@ def fill_ratios(program: Program) -> sparse.csr_array:
 def max_min(face: Face, measures: sparse.csr_array) -> Face:
     """The part of a face where the vector of measures is max-min (lexicographically largest, sorted upwards).
 
-    The returned face may have more variables behind the given ones: each measure, then a floor for each part. Parts of
-    the face that share no row and no measure are independent: each has a floor of its own, and all floors rise in
-    one programme.
+    The returned face may have more variables behind the given ones: each open measure, then a floor for each part.
+    Parts of the face that share no row and no open measure are independent: each has a floor of its own, and all floors
+    rise in one programme.
     """
-    differing = _differing(face, measures)
-    if not differing.any():  # as in most large markets; asked before the face is made larger
+    unsettled = _open(face, measures)
+    if not unsettled.any():  # as in most large markets; asked before the face is made larger
         return face
-    part = _parts(face, measures)
-    count, wide = measures.shape[0], _with_measures(face, measures, part)
-    first = len(face.lower)  # the first measure among the variables
-    held = np.zeros(count, dtype=bool)
-    for level_number in itertools.count():
-        # Asked anew now and then: holding one measure may settle the rest of its part.
-        if level_number and level_number % ASK_AGAIN == 0:
-            differing = _differing(wide, _among(wide, first, count))
-        unsettled = np.isin(part, part[differing]) & ~held
-        if not unsettled.any():
-            break
-        rising = np.zeros(len(wide.lower))
-        rising[first + count + np.unique(part[unsettled])] = 1.0
-        floored = replace(
-            wide,
-            row_lower=np.concatenate([wide.row_lower[:-count], np.where(unsettled, 0.0, -INFINITY)]),
-            upper=np.where(rising > 0, INFINITY, wide.upper),
-        )
-        best = floored.maximise(rising)
-        reached = unsettled & (best.duals[-count:] < -TIE)
-        level = best.variables[first + count :][part]
-        lower, upper = wide.lower.copy(), wide.upper.copy()
-        lower[first : first + count] = np.where(reached, level - HELD, lower[first : first + count])
-        upper[first : first + count] = np.where(reached, level + HELD, upper[first : first + count])
-        wide = replace(wide, lower=lower, upper=upper)
-        held |= reached
+    measures, first = measures[unsettled], len(face.lower)  # the first measure among the variables to come
+    part, unsettled = _parts(face, measures), unsettled[unsettled]
+    wide = _with_measures(face, measures, part)
+    while unsettled.any():
+        for _ in range(ASK_AGAIN):
+            wide, reached = _raised(wide, first, part, unsettled)
+            unsettled &= ~reached
+            if not unsettled.any():
+                return wide
+        # Holding one measure may settle the rest of its part.
+        unsettled &= _open(wide, _among(wide, first, len(part)))
     return wide
+
+
+def _raised(wide: Face, first: int, part: Ints, unsettled: Bools) -> tuple[Face, Bools]:
+    """The smallest unsettled measures of each part as large as they can be; which of them cannot rise further, and the
+    face with those held. Measures begin after `first` variables; see `_with_measures`."""
+    count = len(part)
+    rising = np.zeros(len(wide.lower))
+    rising[first + count + np.unique(part[unsettled])] = 1.0
+    floored = replace(
+        wide,
+        row_lower=np.concatenate([wide.row_lower[:-count], np.where(unsettled, 0.0, -INFINITY)]),
+        upper=np.where(rising > 0, INFINITY, wide.upper),
+    )
+    best = floored.maximise(rising, near=True)
+    reached = unsettled & (best.duals[-count:] < -TIE)
+    level = best.variables[first + count :][part]
+    lower, upper = wide.lower.copy(), wide.upper.copy()
+    lower[first : first + count] = np.where(reached, level - HELD, lower[first : first + count])
+    upper[first : first + count] = np.where(reached, level + HELD, upper[first : first + count])
+    return replace(wide, lower=lower, upper=upper), reached
 
 
 def _parts(face: Face, measures: sparse.csr_array) -> Ints:
@@ -233,11 +237,18 @@ def _among(wide: Face, first: int, count: int) -> sparse.csr_array:
     return sparse.csr_array((np.ones(count), where), shape=(count, len(wide.lower)))
 
 
-def _differing(face: Face, measures: sparse.csr_array) -> Bools:
-    """Measures that differ between the two ends of one drawn direction: some of every part that is not settled.
+def _open(face: Face, measures: sparse.csr_array) -> Bools:
+    """Measures that are not the same all over the face.
 
-    If a part allows two vectors of measures, a drawn direction tells them apart with probability one.
+    If a face allows two vectors of measures, a drawn direction tells them apart with probability one; those it did not
+    are asked once more, by themselves.
     """
-    direction = measures.T @ np.random.default_rng(SEED).uniform(0.5, 1.5, measures.shape[0])
-    low, high = (measures @ face.maximise(sign * direction).variables for sign in (-1.0, 1.0))
-    return np.asarray(np.abs(high - low) > OPEN)
+    weights = np.random.default_rng(SEED).uniform(0.5, 1.5, measures.shape[0])
+    found = np.zeros(len(weights), dtype=bool)
+    while True:
+        direction = measures.T @ np.where(found, 0.0, weights)
+        low, high = (measures @ face.maximise(sign * direction, near=True).variables for sign in (-1.0, 1.0))
+        differing = (np.abs(high - low) > OPEN) & ~found
+        if not differing.any():
+            return found
+        found |= differing

@@ -193,8 +193,8 @@ class _Book:
         for k in np.flatnonzero((self.lots > 0) & (self.buyer >= self.market.buyers.offers)).tolist():
             taker = int(self.buyer[k]) - self.market.buyers.offers
             spare = min(self.tally.spare_input(taker, t) for t in range(self.first[k], self.last[k] + 1))
-            less = min(int(spare), int(self.lots[k])) if spare >= 1 else 0
-            if less:
+            less = min(spare, int(self.lots[k]))
+            if less > 0:
                 self.change(k, -less)
                 changed = True
         return changed

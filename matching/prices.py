@@ -23,7 +23,7 @@ from .pricing import TIE, Duals, Values, best_candidates
 from .program import SUPPORT, Program
 from .reach import running
 from .rounds import Cleared
-from .sides import Bools, Floats
+from .sides import Bools, Floats, Ints
 
 CEILING = 1e3  # times the product's price: no value inside a chain is told above it
 SLACK = 1e-7  # a row with more slack than this, in typical values, is not scarce
@@ -83,9 +83,8 @@ class _Ends:
         sells = len(program.market.sellers) * len(program.segments)
         on_side = np.where((rows < sells) == selling, _traded_volume(program, variables), 0.0)
         on_side[program.inside] = 0.0
-        best = self._furthest(_optimal_duals(program, variables), on_side)
-        unique = self._is_unique(best[0], variables, on_side)
-        ends = [(1, *best)] if unique else self._of_each_product(best[0], on_side)
+        best, _ = self._furthest(_optimal_duals(program, variables), on_side)
+        ends = self._of_each_product(best, on_side)
         inside = np.zeros(len(rows))
         inside[program.inside] = np.where(self.runs, 1.0 if selling else -1.0, -1.0)
         found, count = np.zeros(len(rows)), 0
@@ -109,7 +108,8 @@ class _Ends:
         while True:
             grown = len(program.face.lower) - len(face.free)
             face = replace(face, free=_padded(face.free, grown), full=_padded(face.full, grown))
-            point = _changes(program, face, direction, slack=ceiling is not None).maximise(_priced(program, ceiling))
+            changes = _changes(program, face, direction, slack=ceiling is not None)
+            point = changes.maximise(_priced(program, ceiling), near=True)
             if self._is_priced_out(point.duals):
                 break
         moved = np.abs(point.variables) > SUPPORT
@@ -127,32 +127,44 @@ class _Ends:
             self.priced_out.add(key)
         return True
 
-    def _is_unique(self, face: _Duals, variables: Floats, on_side: Floats) -> bool:
-        """Are the mean surpluses of all traded contracts the same all over the face? A drawn weight a contract tells
-        with probability one."""
-        program = self.program
-        weights = np.zeros(len(program.face.lower))
-        traded = np.flatnonzero(variables[program.fixed :] > SUPPORT) + program.fixed
-        weights[traded] = np.random.default_rng(SEED).uniform(0.5, 1.5, len(traded))
-        drawn = np.where(on_side > 0, program.engine.activity(weights), 0.0)
-        low, high = (float(drawn @ self._furthest(face, sign * drawn)[1]) for sign in (-1.0, 1.0))
-        return high - low <= 1e-6 * (1.0 + abs(high))
-
     def _of_each_product(self, face: _Duals, on_side: Floats) -> list[tuple[int, _Duals, Floats]]:
         """The parts of a face that are best for the offers of each product in turn, with a point of each; most products
         have the same, which is told once, with their number."""
-        market, segments = self.program.market, len(self.program.segments)
-        product = np.concatenate([market.sellers.product, market.buyers.product])
-        of_row = np.full(len(on_side), -1)
-        of_row[: len(product) * segments] = np.repeat(product, segments)
-        own = [np.where(of_row == p, on_side, 0.0) for p in range(len(market.products))]
+        product = self._product_of_rows()
+        traded = np.isin(np.arange(len(self.program.market.products)), product[on_side > 0])
+        open_, point = self._open(face, on_side, product)
         parts: dict[bytes, tuple[int, _Duals, Floats]] = {}
-        for direction in own:
-            if direction.any():
-                part, point = self._furthest(face, direction)
-                key = part.key
-                parts[key] = (1 + parts[key][0] if key in parts else 1, part, point)
+        if not open_.any() or (traded & ~open_).any():
+            parts[face.key] = max(int((traded & ~open_).sum()), 1), face, point
+        for p in np.flatnonzero(open_).tolist():
+            part, point = self._furthest(face, np.where(product == p, on_side, 0.0))
+            key = part.key
+            parts[key] = (1 + parts[key][0] if key in parts else 1, part, point)
         return list(parts.values())
+
+    def _product_of_rows(self) -> Ints:
+        """[rows] the product whose offers a row is about, -1 for a limit."""
+        market, segments = self.program.market, len(self.program.segments)
+        product = np.full(len(self.program.limits), -1)
+        of_positions = np.repeat(np.concatenate([market.sellers.product, market.buyers.product]), segments)
+        product[: len(of_positions)] = of_positions
+        return product
+
+    def _open(self, face: _Duals, on_side: Floats, product: Ints) -> tuple[Bools, Floats]:
+        """[products] those whose offers' surplus is not the same all over a face; and a point of the face.
+
+        All others are asked at once, with drawn weights: if one of them were open, the two ends of the sum would be
+        the same with probability zero."""
+        found = np.zeros(len(self.program.market.products), dtype=bool)
+        weights = np.random.default_rng(SEED).uniform(0.5, 1.5, len(found))
+        while True:
+            asked = np.where(product >= 0, np.where(found, 0.0, weights)[product], 0.0) * on_side
+            low, high = (self._furthest(face, sign * asked)[1] for sign in (-1.0, 1.0))
+            apart = np.bincount(product[product >= 0], (asked * (high - low))[product >= 0], len(found))
+            least = 1e-6 * (1.0 + abs(float(asked @ high)))
+            if apart.sum() <= least:
+                return found, high
+            found |= apart > least / len(found)
 
 
 def _drawn_weights(program: Program) -> Floats:

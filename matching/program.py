@@ -77,6 +77,12 @@ class Program:
         self.closed = np.concatenate([self.closed, np.zeros(len(new), dtype=bool)])
         return len(new)
 
+    def keep(self, which: Bools) -> None:
+        """Let go of the other candidates [n], none of which is basic."""
+        self.candidates = Candidates(lane=self.candidates.lane[which], window=self.candidates.window[which])
+        self.closed, self.margin = self.closed[which], self.margin[which]
+        self.engine.keep(np.concatenate([np.ones(self.fixed, dtype=bool), which]))
+
     def close(self, which: Bools) -> None:
         """Keep some candidates [n] from being traded: a basis was taken over with them, and no side asks for them."""
         self.closed = which

@@ -62,15 +62,16 @@ def solved(begun: Begun, course: Course, *, roughly: bool = False) -> Cleared:
 
     :raises engine.SolverFailed: the solver found no optimum.
     """
-    program, ceiling = begun.program, begun.ceiling
+    program, ceiling, near = begun.program, begun.ceiling, False
     while True:
-        point = _held_below(program, ceiling)
+        point = _held_below(program, ceiling, near=near)
         duals = program.duals(point.duals)
         pricing = Values(program.market, program.lanes, duals).best()
         worst = float(pricing.reduced.max(initial=0.0))
         course.passed(worst)
-        gaining = int((pricing.reduced > ROUGHLY).sum()) if roughly else int(worst > TIE)
-        if gaining <= (FEW * len(program.limits) if roughly else 0):
+        gaining, few = int((pricing.reduced > (ROUGHLY if roughly else TIE)).sum()), FEW * len(program.limits)
+        near = gaining <= few
+        if gaining <= (few if roughly else 0):
             reached = _reached(program, point)
             if roughly or ceiling is None or not reached.any():
                 break
@@ -81,15 +82,15 @@ def solved(begun: Begun, course: Course, *, roughly: bool = False) -> Cleared:
     return Cleared(program=program, point=point, duals=duals, rounds=course.rounds, basis=basis)
 
 
-def _held_below(program: Program, ceiling: Floats | None) -> Point:
+def _held_below(program: Program, ceiling: Floats | None, *, near: bool) -> Point:
     """The optimum of a programme's candidates; values inside the chain stay below their ceiling, as what is short there
     can be had at it."""
     face, objective = program.face, program.welfare
     if ceiling is None:
-        return face.maximise(objective)
+        return face.maximise(objective, near=near)
     slacks, upper = slice(len(program.capacity), program.fixed), face.upper.copy()
     upper[slacks], objective[slacks] = INFINITY, -ceiling
-    return replace(face, upper=upper).maximise(objective)
+    return replace(face, upper=upper).maximise(objective, near=near)
 
 
 def _reached(program: Program, point: Point) -> Bools:

@@ -172,7 +172,7 @@ def surpluses(snapshot: Snapshot, answer: Answer) -> dict[str, Decimal]:
     total: dict[str, Fraction] = defaultdict(Fraction)
     for contract in answer.contracts:
         window = contract.first, contract.last
-        amount = contract.rate * length(snapshot, contract) * lot[contract.product]
+        amount = contract.rate * Fraction(length(snapshot, *window)) * lot[contract.product]
         asked = mean_price(snapshot, price.get(contract.seller) or fee[contract.seller], *window)
         bid = price.get(contract.buyer)
         worth = Fraction(0) if bid is None else mean_price(snapshot, bid, *window)

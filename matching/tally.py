@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 
 import numpy as np
 
@@ -19,6 +21,10 @@ class Tally:
         self.sold = np.zeros_like(market.sellers.quantity)
         self.bought = np.zeros_like(market.buyers.quantity)
         self.moved = np.zeros((len(lanes.families), market.periods), dtype=np.int64)
+        of = market.buyers.conversion[market.buyers.offers :].tolist()
+        self.inputs: list[list[_Input]] = [[] for _ in market.conversions]
+        for k, (taken, stock) in enumerate(zip(market.coefficient, market.own_stock, strict=True)):
+            self.inputs[of[k]].append(_Input.of(market.buyers.offers + k, taken, stock))
 
     def add(self, lane: int, first: int, last: int, lots: int) -> None:
         window = slice(first, last + 1)
@@ -44,20 +50,35 @@ class Tally:
 
     def makeable(self, conversion: int, period: int) -> int:
         """Lots of output that capacity and the inputs at hand allow."""
-        market = self.market
-        most = int(market.capacity[conversion, period])
-        for k in self.inputs_of(conversion):
-            at_hand = market.own_stock[k] + int(self.bought[market.buyers.offers + k, period])
-            most = min(most, int(at_hand / market.coefficient[k]))
+        most = int(self.market.capacity[conversion, period])
+        for one in self.inputs[conversion]:
+            most = min(most, one.at_hand(int(self.bought[one.position, period])) // one.taken)
         return most
 
-    def inputs_of(self, conversion: int) -> list[int]:
-        of = self.market.buyers.conversion[self.market.buyers.offers :]
-        return [int(k) for k in np.flatnonzero(of == conversion)]
-
-    def spare_input(self, k: int, period: int) -> Fraction:
-        """Lots of an input beyond what the outputs sold need."""
+    def spare_input(self, k: int, period: int) -> int:
+        """Whole lots of an input beyond what the outputs sold need; below zero where some are missing."""
         market = self.market
-        conversion = int(market.buyers.conversion[market.buyers.offers + k])
-        at_hand = market.own_stock[k] + int(self.bought[market.buyers.offers + k, period])
-        return at_hand - market.coefficient[k] * int(self.sold[market.sellers.offers + conversion, period])
+        position = market.buyers.offers + k
+        conversion = int(market.buyers.conversion[position])
+        one = next(one for one in self.inputs[conversion] if one.position == position)
+        needed = one.taken * int(self.sold[market.sellers.offers + conversion, period])
+        return (one.at_hand(int(self.bought[position, period])) - needed) // one.lot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Input:
+    """An input of a conversion, in parts of a lot so small that all is whole: what is in a lot, what is taken for a lot
+    of output, what there is without buying."""
+
+    position: int
+    lot: int
+    taken: int
+    stock: int
+
+    @classmethod
+    def of(cls, position: int, taken: Fraction, stock: Fraction) -> _Input:
+        lot = lcm(taken.denominator, stock.denominator)
+        return cls(position=position, lot=lot, taken=int(taken * lot), stock=int(stock * lot))
+
+    def at_hand(self, bought: int) -> int:
+        return self.stock + bought * self.lot

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -287,8 +286,12 @@ def test_tally_of_a_conversion_is_in_fractions_of_lots() -> None:
     tally.add(buying[0], 0, 0, 1)
     assert (tally.makeable(0, 0), tally.makeable(0, 1)) == (4, 1)
     tally.add(selling[0], 0, 0, 3)
-    assert tally.spare_input(0, 0) == Fraction(3, 2) - 3 * Fraction(3, 8)
+    assert tally.spare_input(0, 0) == 0, "1.5 lots less 1.125"
+    tally.add(selling[0], 0, 0, 2)
+    assert tally.spare_input(0, 0) == -1, "1.5 lots less 1.875"
+    tally.add(selling[0], 0, 0, -2)
     tally.add(buying[0], 0, 0, 8)
+    assert tally.spare_input(0, 0) == 8
     assert tally.makeable(0, 0) == 8, "no more than the capacity"
 
 
