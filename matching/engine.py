@@ -89,9 +89,6 @@ class Engine:
         """Let the next solve begin at a basis, where the engine keeps one. As many variables and rows must be basic as
         there are rows; which of them depend on each other the solver finds out."""
 
-    def forget(self) -> None:
-        """Let the next solve begin from nothing."""
-
     def following(self, row: int) -> tuple[Ints, Floats]:
         """The variables that follow at the last optimum, and how far, when a row at its bound is moved by a unit;
         none from an engine that keeps no basis. Whether their bounds let them is for the caller to check."""
@@ -221,9 +218,6 @@ class WarmEngine(Engine):
         at.col_status = [STATUSES[status] for status in basis.variables.tolist()]
         at.row_status = [STATUSES[status] for status in basis.rows.tolist()]
         self.highs.setBasis(at)
-
-    def forget(self) -> None:
-        self.highs.clearSolver()
 
     def following(self, row: int) -> tuple[Ints, Floats]:
         # Both are missing in the stubs only.

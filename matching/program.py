@@ -77,6 +77,14 @@ class Program:
         self.closed = np.concatenate([self.closed, np.zeros(len(new), dtype=bool)])
         return len(new)
 
+    def complete(self, wanted: Candidates) -> None:
+        """Add candidates over the windows they have, not in parts. The programme is not solved as one any more, so that
+        its solver is let go."""
+        self.parts, written = None, Engine(len(self.limits))
+        written.add_columns(self.engine.matrix)
+        self.engine = written
+        self.add(wanted)
+
     def keep(self, which: Bools) -> None:
         """Let go of the other candidates [n], none of which is basic."""
         self.candidates = Candidates(lane=self.candidates.lane[which], window=self.candidates.window[which])

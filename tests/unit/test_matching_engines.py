@@ -13,11 +13,14 @@ from scipy import sparse
 from matching import clearing as clearing_module
 from matching import engine as engine_module
 from matching import fairness as fairness_module
+from matching import pieces as pieces_module
 from matching.building import build
 from matching.clearing import clear
-from matching.engine import Engine, Face, ReferenceEngine, SolverFailed, WarmEngine
+from matching.engine import Basis, Engine, Face, ReferenceEngine, SolverFailed, WarmEngine
 from matching.fairness import settle
 from matching.lanes import find_lanes
+from matching.max_min import constant, held, max_min
+from matching.pieces import maximise_in_pieces
 from matching.prices import price_range
 from tests.unit.test_matching_names import crowded_market
 
@@ -82,17 +85,18 @@ def test_an_engine_is_let_go_as_soon_as_nobody_has_it(monkeypatch: pytest.Monkey
 def test_a_vast_market_begins_its_stages_from_nothing_and_ends_at_the_same_fills(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    expected = rates_and_ends(1, WarmEngine)
+    begun: list[Engine] = []
+
+    class Counted(WarmEngine):
+        def begin(self, basis: Basis) -> None:
+            super().begin(basis)
+            begun.append(self)
+
+    expected = rates_and_ends(1, Counted)
+    usual = len(begun)
     monkeypatch.setattr(fairness_module, "VAST", 0)
-    forgotten: list[Engine] = []
-
-    class Forgetful(WarmEngine):
-        def forget(self) -> None:
-            super().forget()
-            forgotten.append(self)
-
-    found = rates_and_ends(1, Forgetful)
-    assert forgotten
+    found = rates_and_ends(1, Counted)
+    assert len(begun) == 2 * usual - 1
     assert found[1] == pytest.approx(expected[1], abs=1e-4)  # lots
 
 
@@ -127,3 +131,102 @@ def test_an_empty_face_is_said_to_be_empty(kind: type[Engine]) -> None:
     face = simple_face(kind)
     with pytest.raises(SolverFailed):
         replace(face, row_lower=np.array([9.0, -np.inf]), row_upper=np.array([9.0, np.inf])).maximise(np.ones(2))
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_an_engine_without_some_variables_goes_on_with_the_others(kind: type[Engine]) -> None:
+    face = simple_face(kind)
+    face.engine.add_columns(sparse.csc_array(np.array([[1.0], [0.0]])))
+    wide = replace(face, lower=np.zeros(3), upper=np.full(3, 4.0))
+    best = wide.maximise(np.array([3.0, 2.0, 1.0]))
+    assert best.variables == pytest.approx([4, 2, 0])
+    face.engine.keep(np.array([True, True, False]))
+    again = face.maximise(np.array([3.0, 2.0]), near=True)
+    assert again.value == pytest.approx(best.value)
+    assert again.variables == pytest.approx([4, 2])
+    if isinstance(face.engine, WarmEngine):
+        assert face.engine.highs.getInfo().simplex_iteration_count == 0, "it stands where it stood"
+    assert face.maximise(np.array([-1.0, -2.0])).variables == pytest.approx([1, 0])
+
+
+def blocks_of_a_chain(rng: np.random.Generator) -> tuple[Face, np.ndarray]:
+    """Four markets of 2 to 4 rows, and one variable before them that takes part in all; an objective for them."""
+    tables, first = [], []
+    for _ in range(4):
+        rows, columns = int(rng.integers(2, 5)), int(rng.integers(3, 9))
+        tables.append(rng.integers(0, 2, (rows, columns)) * rng.uniform(0.5, 2.0, (rows, columns)))
+        first.append(rng.uniform(0.5, 1.5, rows))
+    table = np.column_stack([np.concatenate(first), sparse.block_diag(tables).toarray()])
+    engine = WarmEngine(len(table))
+    engine.add_columns(sparse.csc_array(table))
+    count = table.shape[1]
+    face = Face(
+        engine=engine,
+        row_lower=np.full(len(table), -np.inf),
+        row_upper=rng.uniform(2.0, 5.0, len(table)),
+        lower=np.zeros(count),
+        upper=np.full(count, 3.0),
+    )
+    return face, rng.uniform(-0.2, 1.0, count)
+
+
+@pytest.mark.parametrize("together", [1, 6, 1000])
+@pytest.mark.parametrize("seed", range(8))
+def test_pieces_have_the_optimum_of_the_whole(seed: int, together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces_module, "TOGETHER", together)
+    face, objective = blocks_of_a_chain(np.random.default_rng(seed))
+    whole = face.maximise(objective)
+    solved: list[int] = []
+
+    class Counted(WarmEngine):
+        def __init__(self, rows: int) -> None:
+            super().__init__(rows)
+            solved.append(rows)
+
+    found = maximise_in_pieces(face, objective, whole.variables[:1], Counted)
+    assert objective @ found == pytest.approx(whole.value, abs=1e-8)
+    assert (face.engine.activity(found) <= face.row_upper + 1e-8).all()
+    assert len(solved) >= 2 if together == 1 else sum(solved) <= len(face.row_upper)
+    if together == 1000:
+        assert len(solved) == 1
+    open_ = maximise_in_pieces(face, objective, np.full(1, np.nan), WarmEngine)
+    assert objective @ open_ == pytest.approx(whole.value, abs=1e-8)
+
+
+def test_a_value_that_leaves_a_piece_without_a_point_is_not_taken() -> None:
+    """What is known is known to the solver's tolerance; here it is far off, and the whole is decided together."""
+    face, objective = blocks_of_a_chain(np.random.default_rng(3))
+    assert (face.engine.matrix[:, [0]].toarray() > 0).all()
+    found = maximise_in_pieces(face, objective, np.full(1, 1e6), WarmEngine)
+    assert objective @ found == pytest.approx(face.maximise(objective).value, abs=1e-8)
+
+
+def test_what_is_the_same_all_over_a_face_is_told_and_what_is_open_is_not() -> None:
+    face = simple_face(WarmEngine)
+    fixed = replace(face, row_lower=np.array([6.0, 2.0]), row_upper=np.array([6.0, 2.0]))
+    assert constant(fixed, 2) == pytest.approx([4, 2])
+    engine = WarmEngine(1)
+    engine.add_columns(sparse.csc_array(np.array([[1.0, 1.0, 0.0]])))
+    open_ = Face(
+        engine=engine,
+        row_lower=np.full(1, 3.0),
+        row_upper=np.full(1, 3.0),
+        lower=np.array([0.0, 0.0, 1.0]),
+        upper=np.array([2.0, 4.0, 1.0]),
+    )
+    assert constant(open_, 3) == pytest.approx([np.nan, np.nan, 1], nan_ok=True)
+
+
+def test_the_smallest_measures_rise_first_and_are_held_where_they_end() -> None:
+    """a + b = 3 and c + d = 5 with a at most 1: levels 1 and 2, then 2.5 each; e is the same all over."""
+    engine = WarmEngine(2)
+    engine.add_columns(sparse.csc_array(np.array([[1.0, 1, 0, 0, 0], [0, 0, 1, 1, 0]])))
+    limits, upper = np.array([3.0, 5.0]), np.array([1.0, 9, 9, 9, 7])
+    face = Face(engine=engine, row_lower=limits, row_upper=limits, lower=np.array([0.0, 0, 0, 0, 7]), upper=upper)
+    measures = sparse.csr_array(np.eye(5))
+    levels = max_min(face, measures)
+    assert np.isnan(levels[4])
+    told = np.where(np.isfinite(levels), levels, face.maximise(np.zeros(5)).variables)
+    point = held(face, measures, levels).maximise(np.array([0.0, 1, 1, 0, 0])).variables
+    assert point == pytest.approx([1, 2, 2.5, 2.5, 7], abs=1e-6)
+    assert told[[2, 3]] == pytest.approx([2.5, 2.5])
