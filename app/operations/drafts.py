@@ -88,7 +88,7 @@ class Drafter:
         units = self.units(contract)
         ask, bid = self._least_ask(contract, seller), self._mean(buyer.price, contract)
         # What a processor gains is counted where it sells; its inputs have no bid.
-        worth = decimal_of(length(self.frozen.snapshot, contract)) / (contract.last - contract.first + 1)
+        worth = length(self.frozen.snapshot, contract.first, contract.last) / (contract.last - contract.first + 1)
         gain = Decimal(0) if buyer.kind is OfferKind.CONVERSION else bid - contract.price_delivered
         return Draft(
             id=uuid.uuid4(),
