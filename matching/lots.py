@@ -131,6 +131,8 @@ class _Book:
         """Give some candidates what lots they have room for, those worth most first; never at a loss."""
         mine = candidates[~self.resting[candidates]]
         mine = mine[(self.lots[mine] > 0) | (self._worth(mine) >= -LOSS)]
+        lanes, windows = self.program.candidates.lane[mine], np.stack([self.first[mine], self.last[mine]], axis=1)
+        mine = mine[self.tally.has_room(lanes, windows)]  # few of very many
         for k in sorted(mine.tolist(), key=lambda k: (-round(float(self.program.margin[k]), 9), self._draw(k))):
             more = self._room(k)
             if more > 0:
@@ -153,8 +155,7 @@ class _Book:
         return most
 
     def cut_outputs(self, product: str) -> bool:
-        """Cut sales of a product's conversions to what they can make: the shortest contracts first, which lose the
-        least elsewhere, and of these the smallest."""
+        """Cut sales of a product's conversions to what they can make."""
         changed = False
         for m, conversion in enumerate(self.market.conversions):
             if conversion.product != product:
@@ -167,13 +168,16 @@ class _Book:
                 changed = True
                 mine = np.flatnonzero((self.seller == position) & (self.lots > 0))
                 mine = mine[(self.first[mine] <= period) & (self.last[mine] >= period)]
-                length = self.last - self.first
-                for k in sorted(mine.tolist(), key=lambda k: (int(length[k]), int(self.lots[k]), self._draw(k))):
+                for k in sorted(mine.tolist(), key=self._missed):
                     less = min(over, int(self.lots[k]))
                     if less:
                         self.change(k, -less)
                         over -= less
         return changed
+
+    def _missed(self, k: int) -> tuple[int, int, bytes]:
+        """Contracts are cut in this order: the shortest, which lose the least elsewhere, of these the smallest."""
+        return int(self.last[k] - self.first[k]), int(self.lots[k]), self._draw(k)
 
     def settle(self, *, begin: bool) -> None:
         """Bring inputs and outputs into balance, and leave unmade what loses; what that leaves of demand goes to
@@ -190,7 +194,8 @@ class _Book:
     def trim_inputs(self) -> bool:
         """Hand back whole lots of inputs that no output needs over the whole window of their contract."""
         changed = False
-        for k in np.flatnonzero((self.lots > 0) & (self.buyer >= self.market.buyers.offers)).tolist():
+        inputs = np.flatnonzero((self.lots > 0) & (self.buyer >= self.market.buyers.offers))
+        for k in sorted(inputs.tolist(), key=self._missed):
             taker = int(self.buyer[k]) - self.market.buyers.offers
             spare = min(self.tally.spare_input(taker, t) for t in range(self.first[k], self.last[k] + 1))
             less = min(spare, int(self.lots[k]))

@@ -10,7 +10,7 @@ import numpy as np
 
 from .lanes import Lanes
 from .limits import UNLIMITED
-from .sides import Market
+from .sides import Bools, Ints, Market
 
 
 class Tally:
@@ -47,6 +47,18 @@ class Tally:
             if family >= 0:
                 left = min(left, int((self.lanes.families[family].limit[window] - self.moved[family, window]).min()))
         return max(left, 0)
+
+    def has_room(self, lane: Ints, windows: Ints) -> Bools:
+        """[n] is there a lot more for each of many contracts, as far as offers' quantities go; `windows` is [n, 2]."""
+        found = np.ones(len(lane), dtype=bool)
+        ends = (self.market.sellers, self.sold, self.lanes.seller), (self.market.buyers, self.bought, self.lanes.buyer)
+        for first, last in np.unique(windows, axis=0).tolist():
+            these = np.flatnonzero((windows == [first, last]).all(axis=1))
+            for side, used, of in ends:
+                left = (side.quantity - used)[: side.offers, first : last + 1].min(axis=1) > 0
+                open_ = np.concatenate([left, np.ones(len(side) - side.offers, dtype=bool)])
+                found[these] &= open_[of[lane[these]]]
+        return found
 
     def makeable(self, conversion: int, period: int) -> int:
         """Lots of output that capacity and the inputs at hand allow."""
