@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .engine import INFINITY, Basis, Point
-from .pricing import TIE, Duals, Values, best_candidates
+from .pricing import TIE, Candidates, Duals, Values, best_candidates
 from .program import SUPPORT, Program
 from .sides import Bools, Floats
 
@@ -66,20 +66,27 @@ def solved(begun: Begun, course: Course, *, roughly: bool = False) -> Cleared:
     while True:
         point = _held_below(program, ceiling, near=near)
         duals = program.duals(point.duals)
-        pricing = Values(program.market, program.lanes, duals).best()
-        worst = float(pricing.reduced.max(initial=0.0))
+        worst, gaining, best = _gaining(program, duals, ROUGHLY if roughly else TIE)
         course.passed(worst)
-        gaining, few = int((pricing.reduced > (ROUGHLY if roughly else TIE)).sum()), FEW * len(program.limits)
+        few = FEW * len(program.limits)
         near = gaining <= few
         if gaining <= (few if roughly else 0):
             reached = _reached(program, point)
             if roughly or ceiling is None or not reached.any():
                 break
             ceiling = np.where(reached, RAISED * ceiling, ceiling)
-        elif not program.add(best_candidates(program.lanes, pricing)):
+        elif not program.add(best):
             break
     basis = program.engine.basis()
     return Cleared(program=program, point=point, duals=duals, rounds=course.rounds, basis=basis)
+
+
+def _gaining(program: Program, duals: Duals, least: float) -> tuple[float, int, Candidates]:
+    """A pass over all lanes: the largest reduced cost, how many lanes gain more than `least`, and the best to add. What
+    it found of each lane is let go before the next solve, when room is short."""
+    pricing = Values(program.market, program.lanes, duals).best()
+    worst, gaining = float(pricing.reduced.max(initial=0.0)), int((pricing.reduced > least).sum())
+    return worst, gaining, best_candidates(program.lanes, pricing)
 
 
 def _held_below(program: Program, ceiling: Floats | None, *, near: bool) -> Point:
