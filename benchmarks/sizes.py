@@ -23,14 +23,15 @@ SIZES: dict[str, Case] = {
     "30k-T4": Case(offers=3_500, lanes=30_000, periods=4, windows="ladder"),
     "30k-T12": Case(offers=3_500, lanes=30_000, periods=12, windows="ladder"),
     "30k-T36": Case(offers=3_500, lanes=30_000, periods=36, windows="ladder"),
-    # Conversions over five tiers.
+    # Conversions over five tiers; with the lanes of its processors the largest have ten million.
     "10k-conversions": Case(offers=1_200, lanes=10_000, products=10, conversions=True),
     "100k-conversions": Case(offers=7_000, lanes=100_000, conversions=True),
+    "1M-conversions": Case(offers=20_000, lanes=1_000_000, conversions=True),
+    "10M-conversions": Case(offers=100_000, lanes=6_500_000, conversions=True),
     "10k-ladder-conversions": Case(
         offers=1_200, lanes=10_000, products=10, periods=12, windows="ladder", conversions=True
     ),
     "1M-ladder-conversions": Case(offers=20_000, lanes=1_000_000, periods=12, windows="ladder", conversions=True),
-    # With the lanes of its processors ten million.
     "10M-ladder-conversions": Case(offers=100_000, lanes=6_500_000, periods=12, windows="ladder", conversions=True),
     "1M-all-conversions": Case(offers=20_000, lanes=1_000_000, periods=12, windows="all", conversions=True),
 }
