@@ -27,7 +27,7 @@ LARGE, TALL = 100_000, 20_000
 # A solve that goes on for so many pivots has lost its way: the longest seen took one for every row and 10 000 more.
 PIVOTS, PIVOTS_A_ROW = 20_000, 10
 # Steepest edges need a linear system solved for each row before the first pivot, and again whenever columns came: with
-# 461 000 rows 28 s, for a handful of pivots. Devex needs none, and half as many pivots again where there are many.
+# 461 000 rows 28 s, for a handful of pivots. Devex needs none, but a third more pivots over a whole clearing.
 WEIGHTS, CHOOSE, DEVEX = "simplex_dual_edge_weight_strategy", -1, 1
 PERTURBATION = "dual_simplex_cost_perturbation_multiplier"
 

@@ -20,7 +20,7 @@ from .rounds import Cleared
 from .sides import Bools, Floats
 
 LOSS = 1e-12  # of the typical price, per period; above what sums of prices are rounded by
-# Candidates. Below, each stage begins where the one before ended; above, the dual simplex method goes far away from it:
+# Candidates. Below, the volume begins where the clearing ended; above, the dual simplex method goes far away from it:
 # at 1 069 000 the greatest volume was not found in four minutes from the clearing's basis, and from nothing in 46 s.
 VAST = 500_000
 DRAW = 1e-3  # what a drawn weight counts beside a lot per period

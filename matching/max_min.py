@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
 from .engine import AT_LOWER, BASIC, INFINITY, Basis, Face
+from .pieces import connected
 from .pricing import TIE
 from .sides import Bools, Floats, Ints
 
@@ -101,10 +101,9 @@ def _parts(face: Face, measures: sparse.csr_array) -> Ints:
     """Which independent part of the face each measure belongs to, counted from 0."""
     free = np.flatnonzero(face.upper > face.lower)
     table = sparse.csr_array(sparse.vstack([face.engine.matrix, measures], format="csc")[:, free])
-    graph = sparse.block_array([[None, table], [table.T, None]], format="csr")
-    _, part = connected_components(graph, directed=False)  # type: ignore[arg-type]  # a type var too wide in the stubs
+    of_row, _ = connected(table)
     rows = face.engine.matrix.shape[0]
-    _, numbered = np.unique(part[rows : rows + measures.shape[0]], return_inverse=True)
+    _, numbered = np.unique(of_row[rows:], return_inverse=True)
     return np.asarray(numbered, dtype=np.int64)
 
 

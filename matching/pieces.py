@@ -51,12 +51,17 @@ def _in_pieces(face: Face, objective: Floats, known: Floats, engine: type[Engine
     return variables
 
 
+def connected(table: sparse.csr_array) -> tuple[Ints, Ints]:
+    """Which part each row and each column of a table belongs to, from 0: parts share no entry."""
+    graph = sparse.block_array([[None, table], [table.T, None]], format="csr")
+    _, found = connected_components(graph, directed=False)  # type: ignore[arg-type]  # a type var too wide in the stubs
+    return found[: table.shape[0]], found[table.shape[0] :]
+
+
 def _pieces(table: sparse.csr_array) -> tuple[Ints, Ints]:
     """Which piece each row and each column belongs to, from 0; of rows without a column, none (-1)."""
-    graph = sparse.block_array([[None, table], [table.T, None]], format="csr")
-    count, found = connected_components(graph, directed=False)  # type: ignore[arg-type]  # a type var too wide in the stubs
-    of_row, of_column = found[: table.shape[0]], found[table.shape[0] :]
-    size = np.bincount(of_column, minlength=count)
+    of_row, of_column = connected(table)
+    size = np.bincount(of_column, minlength=int(of_row.max(initial=-1)) + 1)
     ends = np.cumsum(size)
     _, piece = np.unique(np.where(size > 0, (ends - size) // TOGETHER, -1), return_inverse=True)
     piece = piece - int((size == 0).any())
