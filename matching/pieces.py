@@ -55,7 +55,8 @@ def connected(table: sparse.csr_array) -> tuple[Ints, Ints]:
     """Which part each row and each column of a table belongs to, from 0: parts share no entry."""
     graph = sparse.block_array([[None, table], [table.T, None]], format="csr")
     _, found = connected_components(graph, directed=False)  # type: ignore[arg-type]  # a type var too wide in the stubs
-    return found[: table.shape[0]], found[table.shape[0] :]
+    parts = found.astype(np.int64)
+    return parts[: table.shape[0]], parts[table.shape[0] :]
 
 
 def _pieces(table: sparse.csr_array) -> tuple[Ints, Ints]:
