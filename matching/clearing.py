@@ -9,26 +9,26 @@ have it. They decide where the clearing begins, never where it ends.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from . import guides
-from .engine import BASIC, Engine
+from .engine import Engine
 from .guides import Guide
 from .lanes import Lanes, admissible
 from .lifting import NO_WINDOW, Stand, begin, stand
 from .pricing import Candidates, Duals, Values, best_candidates, zero_duals
 from .program import Program
 from .rounds import Begun, Cleared, Course, Heard, solved
-from .segments import Segments, between_boundaries
+from .segments import Segments, between_boundaries, crossing
 from .sides import Bools, Floats, Market
 
 WHOLE = 5_000  # candidates; a market with no more is written out with all of them
 THICK = 4_000  # offers of a market of one window that are too many to begin from nothing
 AROUND = 0.02  # of the typical price, per period: a lane that loses less at a thinned market's prices may be traded
 NEARLY = 0.005  # the same at prices of the average market or of the segments, which are nearer
-KEPT = 2  # candidates for each row that a cleared market goes on with
+TANGLED = 0.01  # the same where windows cross and conversions tie products together: segments know little of that
 FIRST = 2  # candidates for each row that a start from a thinned market has at most,
 PLENTY = 16  # and one from nearer prices
 OWN = 8  # lanes of each position that are there even if they lose: who has too few leads the prices astray
@@ -53,23 +53,7 @@ def clear(
         return solved(Begun(program=program), course)
     if (market.windows == [0, market.periods - 1]).all():
         return solved(_of_one_window(Guide(market=market, lanes=lanes), engine, course), course)
-    cleared = solved(_of_windows(market, lanes, engine, course, in_parts=in_parts), course)
-    return _near(cleared) if in_parts else cleared
-
-
-def _near(cleared: Cleared) -> Cleared:
-    """The same optimum with the candidates nearest to its prices only: the others were needed to find them, and every
-    later solve would look at each."""
-    program, basis = cleared.program, cleared.basis
-    most = KEPT * len(program.limits)
-    if basis is None or len(program.candidates) <= most:
-        return cleared
-    gain = (program.welfare - program.engine.matrix.T @ cleared.point.duals)[program.fixed :] / program.length
-    gain[program.closed] = -np.inf
-    gain[basis.variables[program.fixed :] == BASIC] = np.inf
-    program.keep(gain >= np.sort(gain)[-most])
-    point = program.face.maximise(program.welfare, near=True)
-    return replace(cleared, program=program, point=point, basis=program.engine.basis())
+    return solved(_of_windows(market, lanes, engine, course, in_parts=in_parts), course)
 
 
 def _of_one_window(guide: Guide, engine: type[Engine], course: Course) -> Begun:
@@ -139,12 +123,17 @@ def _after(before: _Left, guide: Guide, engine: type[Engine]) -> Begun:
 
 def _with_terms(program: Program, duals: Duals, ended: Sequence[Stand]) -> Begun:
     """The start of a market of several windows where those of its segments ended: what they trade is closed where a
-    longer term is asked for."""
-    program.add(_likely(program, duals, NEARLY, PLENTY))
-    for one in ended:
-        program.add(one.basic)
-    program.close(~_asked_for(program.market, program))
-    begin(program, ended)
+    longer term is asked for.
+
+    Where windows cross and conversions tie products together it begins from nothing: so much of what segments trade
+    would be closed that the way back is longer."""
+    tangled = bool(program.market.conversions) and bool(crossing(program.market.windows).any())
+    program.add(_likely(program, duals, TANGLED if tangled else NEARLY, PLENTY))
+    if not tangled:
+        for one in ended:
+            program.add(one.basic)
+        program.close(~_asked_for(program.market, program))
+        begin(program, ended)
     return Begun(program=program, ceiling=_ceiling(program, duals))
 
 

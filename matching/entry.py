@@ -216,10 +216,10 @@ class _Entry:
             columns = self.engine.matrix.shape[1]
             if not self._affords(columns**2 / 100 if self.cold else PER_COLUMN * columns):
                 return None
-            self.cold = False
+            near, self.cold = not self.cold, False
             paid = np.concatenate([np.full(len(self.asked), -NEVER), self.program.welfare])
             try:
-                point = self.engine.maximise(self._forcing(which), paid)
+                point = self.engine.maximise(self._forcing(which), paid, near=near)
             except SolverFailed:  # a gain within the tolerance of the clearing has no end here
                 return None
             loss = max(-float(self.program.welfare @ point.variables[len(self.asked) :]), 0.0)

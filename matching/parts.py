@@ -14,7 +14,7 @@ import numpy as np
 
 from .lanes import Lanes
 from .pricing import Candidates
-from .segments import Segments
+from .segments import Segments, crossing
 from .sides import Bools, Ints, Market, MarketSide
 
 
@@ -71,8 +71,7 @@ def implied(side: MarketSide, windows: Ints, segments: Segments) -> Bools:
     """
     found = np.zeros((len(side), len(segments)), dtype=bool)
     first, last = windows[:, 0], windows[:, 1]
-    crossing = (first[:, None] < first) & (first <= last[:, None]) & (last[:, None] < last)
-    if not crossing.any():
+    if not crossing(windows).any():
         return found
     free, at = segments.smallest(side.quantity), segments.of[windows]
     place = np.arange(len(segments))

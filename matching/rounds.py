@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .engine import INFINITY, Basis, Point
+from .engine import BASIC, INFINITY, Basis, Point
 from .pricing import TIE, Candidates, Duals, Values, best_candidates
 from .program import SUPPORT, Program
+from .segments import crossing
 from .sides import Bools, Floats
 
 ROUGHLY = 1e-3  # relative prices of a market that only guides are found to this,
 FEW = 0.005  # or until lanes gain that are no more than this part of its rows
+KEPT = 2.0  # candidates for each row that a programme goes on with after its first optimum
 RAISED = 100.0  # times its ceiling: a value inside the chain that has reached it is looked for further up
 
 Heard = Callable[[int, float], None]
@@ -62,23 +64,40 @@ def solved(begun: Begun, course: Course, *, roughly: bool = False) -> Cleared:
 
     :raises engine.SolverFailed: the solver found no optimum.
     """
-    program, ceiling, near = begun.program, begun.ceiling, False
+    program, ceiling, near, first = begun.program, begun.ceiling, False, True
+    ladder = not crossing(program.market.windows).any()  # where windows cross, a few lanes may lead far
     while True:
         point = _held_below(program, ceiling, near=near)
         duals = program.duals(point.duals)
         worst, gaining, best = _gaining(program, duals, ROUGHLY if roughly else TIE)
         course.passed(worst)
         few = FEW * len(program.limits)
-        near = gaining <= few
+        near = ladder and gaining <= few
         if gaining <= (few if roughly else 0):
             reached = _reached(program, point)
             if roughly or ceiling is None or not reached.any():
                 break
             ceiling = np.where(reached, RAISED * ceiling, ceiling)
-        elif not program.add(best):
+            continue
+        if first and program.parts is not None:
+            _thin_out(program, point)
+        first = False
+        if not program.add(best):
             break
     basis = program.engine.basis()
     return Cleared(program=program, point=point, duals=duals, rounds=course.rounds, basis=basis)
+
+
+def _thin_out(program: Program, point: Point) -> None:
+    """Let go of the candidates that are furthest from the prices of an optimum: they were needed to find them, and each
+    pivot of each later solve would look at all of them. Who gains again is found again."""
+    basis, most = program.engine.basis(), int(KEPT * (~program.implied).sum())
+    if basis is None or len(program.candidates) <= most:
+        return
+    gain = (program.welfare - program.engine.matrix.T @ point.duals)[program.fixed :] / program.length
+    gain[program.closed] = -np.inf
+    gain[basis.variables[program.fixed :] == BASIC] = np.inf
+    program.keep(gain >= np.sort(gain)[-most])
 
 
 def _gaining(program: Program, duals: Duals, least: float) -> tuple[float, int, Candidates]:

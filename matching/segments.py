@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .sides import Floats, Ints
+from .sides import Bools, Floats, Ints
 
 Number = TypeVar("Number", np.int64, np.float64)
 
@@ -63,3 +63,9 @@ def between_boundaries(windows: Ints, periods: int) -> Segments:
     """The coarsest segments that windows [W, 2] do not cut."""
     cuts = np.unique(np.concatenate([[0], windows[:, 0], windows[:, 1] + 1, [periods]]))
     return Segments(first=cuts[:-1], length=np.diff(cuts))
+
+
+def crossing(windows: Ints) -> Bools:
+    """[W, W] which windows begin before and end within another; none do in a ladder."""
+    first, last = windows[:, 0], windows[:, 1]
+    return np.asarray((first[:, None] < first) & (first <= last[:, None]) & (last[:, None] < last))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.instances import Case, make
-from matching import clearing, guides
+from matching import clearing, guides, rounds
 from matching.answer import Answer
 from matching.building import build
 from matching.engine import BASIC, Engine, ReferenceEngine, WarmEngine
@@ -67,6 +67,24 @@ def test_a_guided_clearing_ends_at_the_optimum_of_all_candidates(kind: str, seed
     assert found.point.value == pytest.approx(written_out(snapshot).point.value, rel=1e-9)
     assert len(passes) == found.rounds > 2
     assert not found.point.variables[found.program.fixed :][found.program.closed].any()
+
+
+@pytest.mark.usefixtures("guided")
+@pytest.mark.parametrize("kind", ["ladder", "all"])
+@pytest.mark.parametrize("seed", range(3))
+def test_candidates_let_go_after_the_first_optimum_are_found_again(
+    kind: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = market_of(kind, seed)
+    market = build(snapshot)
+    lanes = find_lanes(market)
+    monkeypatch.setattr(rounds, "KEPT", 1000.0)
+    every = clearing.clear(market, lanes, WarmEngine)
+    monkeypatch.setattr(rounds, "KEPT", 0.05)
+    few = clearing.clear(market, lanes, WarmEngine)
+    assert len(few.program.candidates) < len(every.program.candidates)
+    assert few.point.value == pytest.approx(every.point.value, rel=1e-9)
+    assert price_range(few).middle.seller == pytest.approx(price_range(every).middle.seller, rel=1e-6, abs=1e-6)
 
 
 def told(answer: Answer) -> tuple[object, ...]:
