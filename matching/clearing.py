@@ -28,7 +28,9 @@ WHOLE = 5_000  # candidates; a market with no more is written out with all of th
 THICK = 4_000  # offers of a market of one window that are too many to begin from nothing
 AROUND = 0.02  # of the typical price, per period: a lane that loses less at a thinned market's prices may be traded
 NEARLY = 0.005  # the same at prices of the average market or of the segments, which are nearer
-TANGLED = 0.01  # the same where windows cross and conversions tie products together: segments know little of that
+# Where windows cross and conversions tie products together segments know little. Up to so many rows their bases help
+# nevertheless, beyond it a start from nothing is faster, with the candidates that lose up to so much.
+TANGLED, ASIDE = 50_000, 0.01
 FIRST = 2  # candidates for each row that a start from a thinned market has at most,
 PLENTY = 16  # and one from nearer prices
 OWN = 8  # lanes of each position that are there even if they lose: who has too few leads the prices astray
@@ -125,10 +127,11 @@ def _with_terms(program: Program, duals: Duals, ended: Sequence[Stand]) -> Begun
     """The start of a market of several windows where those of its segments ended: what they trade is closed where a
     longer term is asked for.
 
-    Where windows cross and conversions tie products together it begins from nothing: so much of what segments trade
-    would be closed that the way back is longer."""
-    tangled = bool(program.market.conversions) and bool(crossing(program.market.windows).any())
-    program.add(_likely(program, duals, TANGLED if tangled else NEARLY, PLENTY))
+    A large market in which windows cross and conversions tie products together begins from nothing: so much of what
+    segments trade would be closed that the way back is longer."""
+    crossed = bool(program.market.conversions) and bool(crossing(program.market.windows).any())
+    tangled = crossed and len(program.limits) > TANGLED
+    program.add(_likely(program, duals, ASIDE if tangled else NEARLY, PLENTY))
     if not tangled:
         for one in ended:
             program.add(one.basic)

@@ -87,6 +87,23 @@ def test_candidates_let_go_after_the_first_optimum_are_found_again(
     assert price_range(few).middle.seller == pytest.approx(price_range(every).middle.seller, rel=1e-6, abs=1e-6)
 
 
+@pytest.mark.usefixtures("guided")
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_market_too_tangled_for_the_bases_of_its_segments_ends_at_the_same_optimum(
+    seed: int, engine: type[Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market = build(market_of("all", seed))
+    lanes = find_lanes(market)
+    helped = clearing.clear(market, lanes, engine)
+    monkeypatch.setattr(clearing, "TANGLED", 0)
+    begun = clearing._of_windows(market, lanes, engine, Course(), in_parts=True)
+    assert begun.program.engine.basis() is None
+    assert not begun.program.closed.any()
+    alone = clearing.clear(market, lanes, engine)
+    assert alone.point.value == pytest.approx(helped.point.value, rel=1e-9)
+
+
 def told(answer: Answer) -> tuple[object, ...]:
     """What firms hear of an answer."""
     return answer.contracts, answer.results, answer.certificate.welfare
