@@ -33,6 +33,8 @@ SIZES: dict[str, Case] = {
     ),
     "1M-ladder-conversions": Case(offers=20_000, lanes=1_000_000, periods=12, windows="ladder", conversions=True),
     "10M-ladder-conversions": Case(offers=100_000, lanes=6_500_000, periods=12, windows="ladder", conversions=True),
+    "100k-all-conversions": Case(offers=7_000, lanes=100_000, periods=12, windows="all", conversions=True),
+    "300k-all-conversions": Case(offers=11_500, lanes=300_000, periods=12, windows="all", conversions=True),
     "1M-all-conversions": Case(offers=20_000, lanes=1_000_000, periods=12, windows="all", conversions=True),
 }
 
