@@ -21,7 +21,7 @@ from .lifting import NO_WINDOW, Stand, begin, stand
 from .pricing import Candidates, Duals, Values, best_candidates, zero_duals
 from .program import Program
 from .rounds import Begun, Cleared, Course, Heard, solved
-from .segments import Segments, between_boundaries, crossing
+from .segments import Segments, between_boundaries, cross
 from .sides import Bools, Floats, Market
 
 WHOLE = 5_000  # candidates; a market with no more is written out with all of them
@@ -129,13 +129,13 @@ def _with_terms(program: Program, duals: Duals, ended: Sequence[Stand]) -> Begun
 
     A large market in which windows cross and conversions tie products together begins from nothing: so much of what
     segments trade would be closed that the way back is longer."""
-    crossed = bool(program.market.conversions) and bool(crossing(program.market.windows).any())
-    tangled = crossed and len(program.limits) > TANGLED
+    market, rows = program.market, len(program.limits)
+    tangled = rows > TANGLED and len(market.conversions) > 0 and cross(market.windows)
     program.add(_likely(program, duals, ASIDE if tangled else NEARLY, PLENTY))
     if not tangled:
         for one in ended:
             program.add(one.basic)
-        program.close(~_asked_for(program.market, program))
+        program.close(~_asked_for(market, program))
         begin(program, ended)
     return Begun(program=program, ceiling=_ceiling(program, duals))
 

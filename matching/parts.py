@@ -14,7 +14,7 @@ import numpy as np
 
 from .lanes import Lanes
 from .pricing import Candidates
-from .segments import Segments, crossing
+from .segments import Segments, cross
 from .sides import Bools, Ints, Market, MarketSide
 
 
@@ -71,7 +71,7 @@ def implied(side: MarketSide, windows: Ints, segments: Segments) -> Bools:
     """
     found = np.zeros((len(side), len(segments)), dtype=bool)
     first, last = windows[:, 0], windows[:, 1]
-    if not crossing(windows).any():
+    if not cross(windows):
         return found
     free, at = segments.smallest(side.quantity), segments.of[windows]
     place = np.arange(len(segments))

@@ -13,7 +13,7 @@ import numpy as np
 from .engine import BASIC, INFINITY, Basis, Point
 from .pricing import TIE, Candidates, Duals, Values, best_candidates
 from .program import SUPPORT, Program
-from .segments import crossing
+from .segments import cross
 from .sides import Bools, Floats
 
 ROUGHLY = 1e-3  # relative prices of a market that only guides are found to this,
@@ -65,7 +65,7 @@ def solved(begun: Begun, course: Course, *, roughly: bool = False) -> Cleared:
     :raises engine.SolverFailed: the solver found no optimum.
     """
     program, ceiling, near, first = begun.program, begun.ceiling, False, True
-    ladder = not crossing(program.market.windows).any()  # where windows cross, a few lanes may lead far
+    ladder = not cross(program.market.windows)  # where windows cross, a few lanes may lead far
     while True:
         point = _held_below(program, ceiling, near=near)
         duals = program.duals(point.duals)

@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .sides import Bools, Floats, Ints
+from .sides import Floats, Ints
 
 Number = TypeVar("Number", np.int64, np.float64)
 
@@ -65,7 +65,7 @@ def between_boundaries(windows: Ints, periods: int) -> Segments:
     return Segments(first=cuts[:-1], length=np.diff(cuts))
 
 
-def crossing(windows: Ints) -> Bools:
-    """[W, W] which windows begin before and end within another; none do in a ladder."""
+def cross(windows: Ints) -> bool:
+    """Does any window begin before and end within another? In a ladder none does."""
     first, last = windows[:, 0], windows[:, 1]
-    return np.asarray((first[:, None] < first) & (first <= last[:, None]) & (last[:, None] < last))
+    return bool(((first[:, None] < first) & (first <= last[:, None]) & (last[:, None] < last)).any())
