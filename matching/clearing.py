@@ -20,9 +20,9 @@ from .lanes import Lanes, admissible
 from .lifting import NO_WINDOW, Stand, begin, stand
 from .pricing import Candidates, Duals, Values, best_candidates, zero_duals
 from .program import Program
-from .rounds import Begun, Cleared, Course, Heard, solved
+from .rounds import Begun, Cleared, Course, Heard, ceiling, solved
 from .segments import Segments, between_boundaries, cross
-from .sides import Bools, Floats, Market
+from .sides import Bools, Market
 
 WHOLE = 5_000  # candidates; a market with no more is written out with all of them
 THICK = 4_000  # offers of a market of one window that are too many to begin from nothing
@@ -34,9 +34,7 @@ TANGLED, ASIDE = 50_000, 0.01
 FIRST = 2  # candidates for each row that a start from a thinned market has at most,
 PLENTY = 16  # and one from nearer prices
 OWN = 8  # lanes of each position that are there even if they lose: who has too few leads the prices astray
-ROOM = 1.05  # values inside the chain are looked for up to this much above those of a guide,
 ANY = 1e9  # typical prices: no lane loses as much
-FLOOR = 1.2  # and up to so many typical prices where they are less
 
 
 def clear(
@@ -70,7 +68,7 @@ def _of_one_window(guide: Guide, engine: type[Engine], course: Course) -> Begun:
     cleared = solved(_of_one_window(thin.guide, engine, course), course, roughly=True)
     duals = guides.for_all(market, lanes, thin, cleared.duals)
     program.add(_likely(program, duals, AROUND, FIRST))
-    return Begun(program=program, ceiling=_ceiling(program, duals))
+    return Begun(program=program, ceiling=ceiling(program, program.row_duals(duals)))
 
 
 def _likely(program: Program, duals: Duals, loss: float, most: int) -> Candidates:
@@ -78,11 +76,6 @@ def _likely(program: Program, duals: Duals, loss: float, most: int) -> Candidate
     values, least = Values(program.market, program.lanes, duals), -AROUND * program.market.periods
     near = values.nearest(loss, most * len(program.limits))
     return near.followed_by(best_candidates(program.lanes, values.best(), least=least, each=OWN).without(near))
-
-
-def _ceiling(program: Program, duals: Duals) -> Floats:
-    length = program.segments.length[program.inside % len(program.segments)]
-    return np.asarray(np.maximum(ROOM * program.row_duals(duals)[program.inside], FLOOR * length))
 
 
 def _of_windows(market: Market, lanes: Lanes, engine: type[Engine], course: Course, *, in_parts: bool) -> Begun:
@@ -120,7 +113,7 @@ def _after(before: _Left, guide: Guide, engine: type[Engine]) -> Begun:
     likely = _likely(program, before.duals, NEARLY, PLENTY)
     program.add(likely if ended is None else likely.followed_by(ended.basic))
     begin(program, [ended] if ended is not None else [])
-    return Begun(program=program, ceiling=_ceiling(program, before.duals))
+    return Begun(program=program, ceiling=ceiling(program, program.row_duals(before.duals)))
 
 
 def _with_terms(program: Program, duals: Duals, ended: Sequence[Stand]) -> Begun:
@@ -137,7 +130,7 @@ def _with_terms(program: Program, duals: Duals, ended: Sequence[Stand]) -> Begun
             program.add(one.basic)
         program.close(~_asked_for(market, program))
         begin(program, ended)
-    return Begun(program=program, ceiling=_ceiling(program, duals))
+    return Begun(program=program, ceiling=ceiling(program, program.row_duals(duals)))
 
 
 def _window_of(market: Market, segments: Segments, at: int) -> int:

@@ -24,11 +24,13 @@ INFINITY = np.inf
 # Variables. Measured on two cores: at 94 000 simplex and interior point take the same time, at 213 000 79 s and 31 s.
 # Rows count as well: with 9 000 of them and 142 000 variables the interior takes 23 s, simplex 4.
 LARGE, TALL = 100_000, 20_000
-# A solve that goes on for so many pivots has lost its way: the longest seen took one for every row and 10 000 more.
+# A solve that goes on for so many pivots has lost its way: the longest seen took one for every row and 10 000 more,
+# and a few thousand where the optimum was near.
 PIVOTS, PIVOTS_A_ROW = 20_000, 10
 # Steepest edges need a linear system solved for each row before the first pivot, and again whenever columns came: with
 # 461 000 rows 28 s, for a handful of pivots. Devex needs none, but a third more pivots over a whole clearing.
 WEIGHTS, CHOOSE, DEVEX = "simplex_dual_edge_weight_strategy", -1, 1
+STRATEGY, CHOOSE_METHOD, DUAL = "simplex_strategy", 0, 1
 PERTURBATION = "dual_simplex_cost_perturbation_multiplier"
 
 
@@ -180,13 +182,11 @@ class WarmEngine(Engine):
     def maximise(self, face: Face, objective: Floats, *, near: bool = False) -> Point:
         self._send(face, objective)
         self.basic = None
-        # Without a basis to go on from, a large programme is faster by the interior, with a crossover to a vertex.
-        cold = not self.highs.getBasis().valid
+        most = PIVOTS if near else PIVOTS + PIVOTS_A_ROW * len(face.row_upper)
         self.highs.setOptionValue(WEIGHTS, DEVEX if near else CHOOSE)
-        interior = cold and len(objective) > LARGE and len(face.row_upper) > TALL
-        self.highs.setOptionValue("solver", "ipm" if interior else "choose")
-        self.highs.setOptionValue("simplex_iteration_limit", PIVOTS + PIVOTS_A_ROW * len(face.row_upper))
-        self.highs.run()
+        self.highs.setOptionValue(STRATEGY, CHOOSE_METHOD if near else DUAL)
+        self.highs.setOptionValue("simplex_iteration_limit", most)
+        self._run()
         status = self.highs.getModelStatus()
         if status != highspy.HighsModelStatus.kOptimal:
             status = self._afresh()
@@ -205,9 +205,16 @@ class WarmEngine(Engine):
         self.highs.clearSolver()
         self.highs.setOptionValue(PERTURBATION, 1.0)
         self.highs.setOptionValue("simplex_iteration_limit", highspy.kHighsIInf)
-        self.highs.run()
+        self._run()
         self.highs.setOptionValue(PERTURBATION, 0.0)
         return self.highs.getModelStatus()
+
+    def _run(self) -> None:
+        """Without a basis to go on from, a large programme is faster by the interior, with a crossover to a vertex."""
+        rows, variables = self.matrix.shape
+        interior = not self.highs.getBasis().valid and variables > LARGE and rows > TALL
+        self.highs.setOptionValue("solver", "ipm" if interior else "choose")
+        self.highs.run()
 
     def basis(self) -> Basis | None:
         at = self.highs.getBasis()

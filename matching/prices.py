@@ -22,7 +22,7 @@ from .engine import FEASIBILITY, INFINITY, Face
 from .pricing import TIE, Duals, Values, best_candidates
 from .program import SUPPORT, Program
 from .reach import running
-from .rounds import Cleared
+from .rounds import RAISED, Cleared, at_ceiling, ceiling
 from .sides import Bools, Floats, Ints
 
 CEILING = 1e3  # times the product's price: no value inside a chain is told above it
@@ -93,25 +93,37 @@ class _Ends:
             # have to charge (best for sellers), or could at most pay (best for buyers); then prices are as low as
             # they can be. What is asked for an input that nobody can bring has no upper end: there its value is what
             # is left for it at both ends. Weights drawn from what is offered leave one point, whoever looks for it.
-            ceiling = CEILING + 10 * point
-            leaning, _ = self._furthest(end, inside, ceiling=ceiling)
-            found += times * self._furthest(leaning, -self.weights, ceiling=ceiling)[1]
+            most = (CEILING + 10 * point)[program.inside]
+            leaning, known = self._furthest(end, inside, within=(point, most))
+            found += times * self._furthest(leaning, -self.weights, within=(known, most))[1]
             count += times
         return np.asarray(found / count)
 
-    def _furthest(self, face: _Duals, direction: Floats, *, ceiling: Floats | None = None) -> tuple[_Duals, Floats]:
+    def _furthest(
+        self, face: _Duals, direction: Floats, *, within: tuple[Floats, Floats] | None = None
+    ) -> tuple[_Duals, Floats]:
         """The part of a face of duals that goes furthest in a direction, and a point of it; candidates that the point
         does not price out are added to the programme.
 
-        `ceiling` [rows] bounds the values inside the chain where the direction itself does not; it must leave room."""
+        `within` bounds the values inside the chain where the direction itself does not: a point of the face, and the
+        most that may be told [rows inside the chain]. Values are looked for near the point first: as long as the
+        candidates that hold them are missing all would go to the bound, and the way back from there is long."""
         program = self.program
+        held = most = np.zeros(len(program.inside))
+        if within is not None:
+            known, most = within
+            held = np.minimum(ceiling(program, known), most)
         while True:
             grown = len(program.face.lower) - len(face.free)
             face = replace(face, free=_padded(face.free, grown), full=_padded(face.full, grown))
-            changes = _changes(program, face, direction, slack=ceiling is not None)
-            point = changes.maximise(_priced(program, ceiling), near=True)
-            if self._is_priced_out(point.duals):
+            changes = _changes(program, face, direction, slack=within is not None)
+            point = changes.maximise(_priced(program, held), near=True)
+            if not self._is_priced_out(point.duals):
+                continue
+            reached = at_ceiling(program, point) & (held < most)
+            if not reached.any():
                 break
+            held = np.where(reached, np.minimum(RAISED * held, most), held)
         moved = np.abs(point.variables) > SUPPORT
         slack = -direction - program.engine.activity(point.variables)
         narrowed = replace(face, scarce=face.scarce & (slack <= SLACK), free=face.free | moved)
@@ -223,11 +235,10 @@ def _padded(mask: Bools, more: int) -> Bools:
     return np.concatenate([mask, np.zeros(more, dtype=bool)])
 
 
-def _priced(program: Program, ceiling: Floats | None) -> Floats:
-    """Welfare, with the slacks of conversions' rows paid at the ceiling."""
+def _priced(program: Program, held: Floats) -> Floats:
+    """Welfare, with the slacks of conversions' rows paid at what values there are held below."""
     objective = program.welfare
-    if ceiling is not None:
-        objective[len(program.capacity) : program.fixed] = -ceiling[program.inside]
+    objective[len(program.capacity) : program.fixed] = -held
     return objective
 
 

@@ -13,13 +13,13 @@ import numpy as np
 from .engine import BASIC, INFINITY, Basis, Point
 from .pricing import TIE, Candidates, Duals, Values, best_candidates
 from .program import SUPPORT, Program
-from .segments import cross
 from .sides import Bools, Floats
 
 ROUGHLY = 1e-3  # relative prices of a market that only guides are found to this,
 FEW = 0.005  # or until lanes gain that are no more than this part of its rows
 KEPT = 2.0  # candidates for each row that a programme goes on with after its first optimum
-RAISED = 100.0  # times its ceiling: a value inside the chain that has reached it is looked for further up
+ROOM, FLOOR = 1.05, 1.2  # values inside the chain are looked for up to this much above known ones, or typical prices
+RAISED = 100.0  # times its ceiling: a value that has reached it is looked for further up
 
 Heard = Callable[[int, float], None]
 
@@ -65,16 +65,15 @@ def solved(begun: Begun, course: Course, *, roughly: bool = False) -> Cleared:
     :raises engine.SolverFailed: the solver found no optimum.
     """
     program, ceiling, near, first = begun.program, begun.ceiling, False, True
-    ladder = not cross(program.market.windows)  # where windows cross, a few lanes may lead far
     while True:
         point = _held_below(program, ceiling, near=near)
         duals = program.duals(point.duals)
         worst, gaining, best = _gaining(program, duals, ROUGHLY if roughly else TIE)
         course.passed(worst)
         few = FEW * len(program.limits)
-        near = ladder and gaining <= few
+        near = gaining <= few
         if gaining <= (few if roughly else 0):
-            reached = _reached(program, point)
+            reached = at_ceiling(program, point)
             if roughly or ceiling is None or not reached.any():
                 break
             ceiling = np.where(reached, RAISED * ceiling, ceiling)
@@ -119,6 +118,12 @@ def _held_below(program: Program, ceiling: Floats | None, *, near: bool) -> Poin
     return replace(face, upper=upper).maximise(objective, near=near)
 
 
-def _reached(program: Program, point: Point) -> Bools:
+def ceiling(program: Program, rows: Floats) -> Floats:
+    """[rows inside the chain] up to where values are looked for at first, given those of other prices [rows]."""
+    length = program.segments.length[program.inside % len(program.segments)]
+    return np.asarray(np.maximum(ROOM * rows[program.inside], FLOOR * length))
+
+
+def at_ceiling(program: Program, point: Point) -> Bools:
     """[rows inside the chain] where something is had at the ceiling."""
     return np.asarray(point.variables[len(program.capacity) : program.fixed] > SUPPORT)
