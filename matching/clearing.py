@@ -21,16 +21,14 @@ from .lifting import NO_WINDOW, Stand, begin, stand
 from .pricing import Candidates, Duals, Values, best_candidates, zero_duals
 from .program import Program
 from .rounds import Begun, Cleared, Course, Heard, ceiling, solved
-from .segments import Segments, between_boundaries, cross
+from .segments import Segments, between_boundaries
 from .sides import Bools, Market
 
 WHOLE = 5_000  # candidates; a market with no more is written out with all of them
 THICK = 4_000  # offers of a market of one window that are too many to begin from nothing
 AROUND = 0.02  # of the typical price, per period: a lane that loses less at a thinned market's prices may be traded
 NEARLY = 0.005  # the same at prices of the average market or of the segments, which are nearer
-# Where windows cross and conversions tie products together segments know little. Up to so many rows their bases help
-# nevertheless, beyond it a start from nothing is faster, with the candidates that lose up to so much.
-TANGLED, ASIDE = 50_000, 0.01
+ASIDE = 0.01  # the same for a programme that begins from nothing; an interior solve takes little longer with more
 FIRST = 2  # candidates for each row that a start from a thinned market has at most,
 PLENTY = 16  # and one from nearer prices
 OWN = 8  # lanes of each position that are there even if they lose: who has too few leads the prices astray
@@ -120,15 +118,13 @@ def _with_terms(program: Program, duals: Duals, ended: Sequence[Stand]) -> Begun
     """The start of a market of several windows where those of its segments ended: what they trade is closed where a
     longer term is asked for.
 
-    A large market in which windows cross and conversions tie products together begins from nothing: so much of what
-    segments trade would be closed that the way back is longer."""
-    market, rows = program.market, len(program.limits)
-    tangled = rows > TANGLED and len(market.conversions) > 0 and cross(market.windows)
-    program.add(_likely(program, duals, ASIDE if tangled else NEARLY, PLENTY))
-    if not tangled:
+    A tangled programme begins from nothing: so much of what segments trade would be closed that the way back is
+    longer."""
+    program.add(_likely(program, duals, ASIDE if program.tangled else NEARLY, PLENTY))
+    if not program.tangled:
         for one in ended:
             program.add(one.basic)
-        program.close(~_asked_for(market, program))
+        program.close(~_asked_for(program.market, program))
         begin(program, ended)
     return Begun(program=program, ceiling=ceiling(program, program.row_duals(duals)))
 

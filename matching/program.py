@@ -19,10 +19,11 @@ from .lanes import Lanes
 from .limits import UNLIMITED
 from .parts import Parts, implied
 from .pricing import Candidates, Duals, conversion_margin, family_level
-from .segments import Segments, between_boundaries
+from .segments import Segments, between_boundaries, cross
 from .sides import Bools, Floats, Ints, Market
 
 SUPPORT = 1e-9  # a rate above this, in typical values, counts as traded
+TANGLED = 50_000  # rows; see `Program.tangled`
 
 
 class Program:
@@ -94,6 +95,13 @@ class Program:
     def close(self, which: Bools) -> None:
         """Keep some candidates [n] from being traded: a basis was taken over with them, and no side asks for them."""
         self.closed = which
+
+    @property
+    def tangled(self) -> bool:
+        """A large programme in which windows cross and conversions tie products together: its optimum lies so far from
+        those of simpler markets, and of other questions, that a start from nothing is the shorter way."""
+        crossing = len(self.market.conversions) > 0 and cross(self.market.windows)
+        return crossing and len(self.limits) > TANGLED
 
     @property
     def face(self) -> Face:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from matching import clearing as clearing_module
 from matching import engine as engine_module
 from matching import fairness as fairness_module
 from matching import pieces as pieces_module
+from matching import program as program_module
 from matching.building import build
 from matching.clearing import clear
 from matching.engine import Basis, Engine, Face, ReferenceEngine, SolverFailed, WarmEngine
@@ -82,8 +84,9 @@ def test_an_engine_is_let_go_as_soon_as_nobody_has_it(monkeypatch: pytest.Monkey
     assert len(made) > 2
 
 
-def test_a_vast_market_begins_its_stages_from_nothing_and_ends_at_the_same_fills(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("line", [(fairness_module, "VAST"), (program_module, "TANGLED")])
+def test_a_vast_or_tangled_market_begins_its_stages_from_nothing_and_ends_at_the_same_fills(
+    line: tuple[ModuleType, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[Engine] = []
 
@@ -94,7 +97,7 @@ def test_a_vast_market_begins_its_stages_from_nothing_and_ends_at_the_same_fills
 
     expected = rates_and_ends(1, Counted)
     usual = len(begun)
-    monkeypatch.setattr(fairness_module, "VAST", 0)
+    monkeypatch.setattr(*line, 0)
     found = rates_and_ends(1, Counted)
     assert len(begun) == 2 * usual - 1
     assert found[1] == pytest.approx(expected[1], abs=1e-4)  # lots
