@@ -100,8 +100,8 @@ def _held_at(wide: Face, first: int, reached: Bools, level: Floats) -> Face:
 def _parts(face: Face, measures: sparse.csr_array) -> Ints:
     """Which independent part of the face each measure belongs to, counted from 0."""
     free = np.flatnonzero(face.upper > face.lower)
-    table = sparse.csr_array(sparse.vstack([face.engine.matrix, measures], format="csc")[:, free])
-    of_row, _ = connected(table)
+    table = sparse.vstack([face.engine.matrix, measures], format="csc")
+    of_row, _ = connected(sparse.csc_array(table[:, free]))
     rows = face.engine.matrix.shape[0]
     _, numbered = np.unique(of_row[rows:], return_inverse=True)
     return np.asarray(numbered, dtype=np.int64)

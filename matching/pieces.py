@@ -33,13 +33,14 @@ def _in_pieces(face: Face, objective: Floats, known: Floats, engine: type[Engine
     variables = np.where(free, 0.0, face.lower)
     given = np.flatnonzero(np.isfinite(known) & free[: len(known)])
     variables[given], free[given] = known[given], False
-    table, taken = sparse.csr_array(face.engine.matrix), face.engine.activity(variables)
-    columns = np.flatnonzero(free)
-    of_row, of_column = _pieces(sparse.csr_array(table[:, columns]))
+    taken, columns = face.engine.activity(variables), np.flatnonzero(free)
+    open_ = sparse.csc_array(face.engine.matrix[:, columns])
+    of_row, of_column = _pieces(open_)
+    table = sparse.csr_array(open_)
     for piece in range(int(of_column.max(initial=-1)) + 1):
-        mine, rows = columns[of_column == piece], np.flatnonzero(of_row == piece)
-        own = engine(len(rows))
-        own.add_columns(sparse.csc_array(table[rows][:, mine]))
+        at, rows = np.flatnonzero(of_column == piece), np.flatnonzero(of_row == piece)
+        mine, own = columns[at], engine(len(rows))
+        own.add_columns(sparse.csc_array(table[rows][:, at]))
         part = Face(
             engine=own,
             row_lower=face.row_lower[rows] - taken[rows],
@@ -51,15 +52,23 @@ def _in_pieces(face: Face, objective: Floats, known: Floats, engine: type[Engine
     return variables
 
 
-def connected(table: sparse.csr_array) -> tuple[Ints, Ints]:
-    """Which part each row and each column of a table belongs to, from 0: parts share no entry."""
-    graph = sparse.block_array([[None, table], [table.T, None]], format="csr")
-    _, found = connected_components(graph, directed=False)  # type: ignore[arg-type]  # a type var too wide in the stubs
-    parts = found.astype(np.int64)
-    return parts[: table.shape[0]], parts[table.shape[0] :]
+def connected(table: sparse.csc_array) -> tuple[Ints, Ints]:
+    """Which part each row and each column of a table belongs to, from 0: parts share no entry.
+
+    Each entry of a column is tied to the next of the same column, so that no graph has to be made of all of them."""
+    filled, entries = np.flatnonzero(np.diff(table.indptr)), table.indices
+    last = np.zeros(len(entries), dtype=bool)
+    last[table.indptr[1:][filled] - 1] = True
+    tied = np.flatnonzero(~last)
+    links = np.ones(len(tied), dtype=bool), (entries[tied], entries[tied + 1])
+    graph = sparse.coo_array(links, shape=(table.shape[0], table.shape[0]))
+    count, found = connected_components(graph, directed=False)
+    of_row, of_column = found.astype(np.int64), count + np.arange(table.shape[1])  # a column without entries is alone
+    of_column[filled] = of_row[entries[table.indptr[:-1][filled]]]
+    return of_row, of_column
 
 
-def _pieces(table: sparse.csr_array) -> tuple[Ints, Ints]:
+def _pieces(table: sparse.csc_array) -> tuple[Ints, Ints]:
     """Which piece each row and each column belongs to, from 0; of rows without a column, none (-1)."""
     of_row, of_column = connected(table)
     size = np.bincount(of_column, minlength=int(of_row.max(initial=-1)) + 1)

@@ -7,8 +7,11 @@ import weakref
 from dataclasses import replace
 from types import ModuleType
 
+import networkx as nx
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import sparse
 
 from matching import clearing as clearing_module
@@ -22,7 +25,7 @@ from matching.engine import Basis, Engine, Face, ReferenceEngine, SolverFailed, 
 from matching.fairness import settle
 from matching.lanes import find_lanes
 from matching.max_min import constant, held, max_min
-from matching.pieces import maximise_in_pieces
+from matching.pieces import connected, maximise_in_pieces
 from matching.prices import price_range
 from tests.unit.test_matching_names import crowded_market
 
@@ -233,3 +236,21 @@ def test_the_smallest_measures_rise_first_and_are_held_where_they_end() -> None:
     point = held(face, measures, levels).maximise(np.array([0.0, 1, 1, 0, 0])).variables
     assert point == pytest.approx([1, 2, 2.5, 2.5, 7], abs=1e-6)
     assert told[[2, 3]] == pytest.approx([2.5, 2.5])
+
+
+def parts_by_networkx(table: np.ndarray) -> set[frozenset[tuple[str, int]]]:
+    graph: nx.Graph[tuple[str, int]] = nx.Graph()
+    graph.add_nodes_from([("row", row) for row in range(table.shape[0])])
+    graph.add_nodes_from([("column", column) for column in range(table.shape[1])])
+    graph.add_edges_from([(("row", row), ("column", column)) for row, column in np.argwhere(table)])
+    return {frozenset(part) for part in nx.connected_components(graph)}
+
+
+@given(table=arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=8)))
+def test_connected_parts_are_those_of_the_graph_of_rows_and_columns(table: np.ndarray) -> None:
+    of_row, of_column = connected(sparse.csc_array(table.astype(float)))
+    found: dict[int, set[tuple[str, int]]] = {}
+    for kind, parts in (("row", of_row), ("column", of_column)):
+        for at, part in enumerate(parts.tolist()):
+            found.setdefault(part, set()).add((kind, at))
+    assert {frozenset(part) for part in found.values()} == parts_by_networkx(table)
