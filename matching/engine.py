@@ -68,7 +68,10 @@ class Engine:
 
     def add_columns(self, block: sparse.csc_array) -> None:
         """More variables, after those there are."""
-        self.matrix = sparse.csc_array(sparse.hstack([self.matrix, block], format="csc"))
+        # Places in 32 bits, as HiGHS has them, too: scipy takes 64 from whoever made the block with them.
+        places = block.indices.astype(np.int32), block.indptr.astype(np.int32)
+        short = sparse.csc_array((block.data, *places), shape=block.shape)
+        self.matrix = sparse.csc_array(sparse.hstack([self.matrix, short], format="csc"))
 
     def keep(self, columns: Bools) -> None:
         """Let go of the other variables, none of which is basic; the next solve begins where the last one ended."""
@@ -174,7 +177,7 @@ class WarmEngine(Engine):
         """Tell HiGHS of more columns."""
         count = block.shape[1]
         none = np.zeros(count)
-        pointers, rows = block.indptr[:-1].astype(np.int32), block.indices.astype(np.int32)
+        pointers, rows = block.indptr[:-1].astype(np.int32), block.indices.astype(np.int32, copy=False)
         self.highs.addCols(count, none, none, none, block.nnz, pointers, rows, block.data)
         self.cost = np.concatenate([self.cost, none])
         self.bounds = np.concatenate([self.bounds[0], none]), np.concatenate([self.bounds[1], none])
