@@ -33,6 +33,10 @@ class Candidates:
             lane=np.concatenate([self.lane, others.lane]), window=np.concatenate([self.window, others.window])
         )
 
+    def some(self, first: int, after: int) -> Candidates:
+        """Those from one place on, up to another."""
+        return Candidates(lane=self.lane[first:after], window=self.window[first:after])
+
     def keys(self, windows: int) -> Ints:
         """One number a candidate of a market with so many windows, whatever programme it stands in."""
         return self.lane * windows + self.window

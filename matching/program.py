@@ -24,6 +24,7 @@ from .sides import Bools, Floats, Ints, Market
 
 SUPPORT = 1e-9  # a rate above this, in typical values, counts as traded
 TANGLED = 50_000  # rows; see `Program.tangled`
+COLUMNS_PER_BLOCK = 200_000  # bounds the memory that entries take while they are put in order
 
 
 class Program:
@@ -70,13 +71,18 @@ class Program:
         margin = bids[buyer, last + 1] - bids[buyer, first] - asks[seller, last + 1] + asks[seller, first]
         margin -= self.lanes.freight[new.lane] * self.market.lengths[new.window]
         self.margin = np.concatenate([self.margin, margin / self.level[self.market.sellers.product[seller]]])
-        columns = _candidate_columns(self.market, self.lanes, self.segments, new)
-        columns.data[self.implied[columns.indices]] = 0.0
-        columns.eliminate_zeros()
-        self.engine.add_columns(columns)
+        blocks = [self._columns(new.some(at, at + COLUMNS_PER_BLOCK)) for at in range(0, len(new), COLUMNS_PER_BLOCK)]
+        if blocks:
+            self.engine.add_columns(sparse.csc_array(sparse.hstack(blocks, format="csc")))
         self.candidates = self.candidates.followed_by(new)
         self.closed = np.concatenate([self.closed, np.zeros(len(new), dtype=bool)])
         return len(new)
+
+    def _columns(self, candidates: Candidates) -> sparse.csc_array:
+        columns = _candidate_columns(self.market, self.lanes, self.segments, candidates)
+        columns.data[self.implied[columns.indices]] = 0.0
+        columns.eliminate_zeros()
+        return columns
 
     def complete(self, wanted: Candidates) -> None:
         """Add candidates over the windows they have, not in parts. The programme is not solved as one any more, so that
