@@ -10,7 +10,7 @@ from hashlib import shake_128
 import numpy as np
 from scipy import sparse
 
-from .engine import INFINITY, Face, SolverFailed
+from .engine import INFINITY, LARGE, Face, SolverFailed
 from .lifting import begin, stand
 from .max_min import constant, held, max_min
 from .pieces import maximise_in_pieces
@@ -21,8 +21,8 @@ from .sides import Bools, Floats
 
 LOSS = 1e-12  # of the typical price, per period; above what sums of prices are rounded by
 # Candidates. Below, the volume begins where the clearing ended; above, the dual simplex method goes far away from it:
-# at 1 069 000 the greatest volume was not found in four minutes from the clearing's basis, and from nothing in 46 s;
-# in a tangled programme of 423 000 it took 665 s and 71 s.
+# at 1 069 000 the greatest volume was not found in four minutes from the clearing's basis, and from nothing in 46 s.
+# In a tangled programme the line is where a start from nothing goes by the interior: 423 000 took 665 s and 71 s.
 VAST = 500_000
 DRAW = 1e-3  # what a drawn weight counts beside a lot per period
 ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], dtype=np.uint64)
@@ -43,7 +43,7 @@ def settle(
     program = Program(market, lanes, engine, in_parts=hold is None)
     program.add(ties)
     program.add(cleared.program.traded(cleared.point.variables))
-    far = program.tangled or len(program.candidates) > VAST
+    far = len(program.candidates) > (LARGE if program.tangled else VAST)
     ended = None if far else stand(cleared)
     begin(program, [ended] if ended is not None else [])
     of_welfare = program.row_duals(duals)

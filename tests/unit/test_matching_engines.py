@@ -101,6 +101,7 @@ def test_a_vast_or_tangled_market_begins_its_stages_from_nothing_and_ends_at_the
     expected = rates_and_ends(1, Counted)
     usual = len(begun)
     monkeypatch.setattr(*line, 0)
+    monkeypatch.setattr(fairness_module, "LARGE", 0)
     found = rates_and_ends(1, Counted)
     assert len(begun) == 2 * usual - 1
     assert found[1] == pytest.approx(expected[1], abs=1e-4)  # lots
