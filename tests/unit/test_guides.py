@@ -119,13 +119,15 @@ def shadow_prices(answer: Answer) -> dict[tuple[object, ...], float]:
 def test_the_answer_does_not_tell_how_it_was_found(
     kind: str, engine: type[Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not where the clearing began, nor which engine solved: who trades with whom, how much and at what price."""
+    """Not where the clearing began, which engine solved, or how columns were made: who trades with whom, how much and
+    at what price."""
     snapshot = market_of("all" if kind == "tangled" else kind, 5)
     written = run(snapshot)
     if kind == "tangled":
         monkeypatch.setattr(program_module, "TANGLED", 0)
     monkeypatch.setattr(clearing, "WHOLE", 0)
     monkeypatch.setattr(clearing, "THICK", 16)
+    monkeypatch.setattr(program_module, "COLUMNS_PER_BLOCK", 7)
     begun = run(snapshot, engine=engine)
     assert begun.certificate.holds
     assert told(begun) == told(written)
