@@ -66,7 +66,7 @@ def _of_one_window(guide: Guide, engine: type[Engine], course: Course) -> Begun:
     cleared = solved(_of_one_window(thin.guide, engine, course), course, roughly=True)
     duals = guides.for_all(market, lanes, thin, cleared.duals)
     program.add(_likely(program, duals, AROUND, FIRST))
-    return Begun(program=program, ceiling=ceiling(program, program.row_duals(duals)))
+    return _below(program, duals)
 
 
 def _likely(program: Program, duals: Duals, loss: float, most: int) -> Candidates:
@@ -74,6 +74,11 @@ def _likely(program: Program, duals: Duals, loss: float, most: int) -> Candidate
     values, least = Values(program.market, program.lanes, duals), -AROUND * program.market.periods
     near = values.nearest(loss, most * len(program.limits))
     return near.followed_by(best_candidates(program.lanes, values.best(), least=least, each=OWN).without(near))
+
+
+def _below(program: Program, duals: Duals) -> Begun:
+    """A programme with its first candidates, values inside the chain looked for near those of a guide."""
+    return Begun(program=program, ceiling=ceiling(program, program.row_duals(duals)))
 
 
 def _of_windows(market: Market, lanes: Lanes, engine: type[Engine], course: Course, *, in_parts: bool) -> Begun:
@@ -111,7 +116,7 @@ def _after(before: _Left, guide: Guide, engine: type[Engine]) -> Begun:
     likely = _likely(program, before.duals, NEARLY, PLENTY)
     program.add(likely if ended is None else likely.followed_by(ended.basic))
     begin(program, [ended] if ended is not None else [])
-    return Begun(program=program, ceiling=ceiling(program, program.row_duals(before.duals)))
+    return _below(program, before.duals)
 
 
 def _with_terms(program: Program, duals: Duals, ended: Sequence[Stand]) -> Begun:
@@ -126,7 +131,7 @@ def _with_terms(program: Program, duals: Duals, ended: Sequence[Stand]) -> Begun
             program.add(one.basic)
         program.close(~_asked_for(program.market, program))
         begin(program, ended)
-    return Begun(program=program, ceiling=ceiling(program, program.row_duals(duals)))
+    return _below(program, duals)
 
 
 def _window_of(market: Market, segments: Segments, at: int) -> int:
