@@ -1,14 +1,14 @@
 """Welfare: where the clearing of a market begins, and its optimum over all candidates of all lanes.
 
 There are very many candidates and few rows, so candidates are generated (see `rounds`). A good start saves most of the
-work. It comes from simpler markets (see `guides`), each begun where the one before ended: a thinned market of average
-periods, the average market, the market of each segment, and the market in which whoever asks for a long term has to
-have it. They decide where the clearing begins, never where it ends.
+work. It comes from simpler markets (see `guides`): the hubs of a market with many offers, the average market of one
+with few, the market of each segment, and the market in which whoever asks for a long term has to have it. They decide
+where the clearing begins, never where it ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,8 @@ import numpy as np
 from . import guides
 from .engine import Engine
 from .guides import Guide
+from .hub_trades import stand as stand_of_hubs
+from .hubs import HubProgramme
 from .lanes import Lanes, admissible
 from .lifting import NO_WINDOW, Stand, begin, stand
 from .pricing import Candidates, Duals, Values, best_candidates, zero_duals
@@ -25,13 +27,13 @@ from .segments import Segments, between_boundaries
 from .sides import Bools, Market
 
 WHOLE = 5_000  # candidates; a market with no more is written out with all of them
-THICK = 4_000  # offers of a market of one window that are too many to begin from nothing
-AROUND = 0.02  # of the typical price, per period: a lane that loses less at a thinned market's prices may be traded
+THICK = 700  # offers of a market that are too many to begin without its hubs
+AROUND = 0.02  # of the typical price, per period: a lane that loses less at the prices of hubs may be traded
 NEARLY = 0.005  # the same at prices of the average market or of the segments, which are nearer
 ASIDE = 0.01  # the same for a programme that begins from nothing; an interior solve takes little longer with more
-FIRST = 2  # candidates for each row that a start from a thinned market has at most,
-PLENTY = 16  # and one from nearer prices
+PLENTY = 16  # candidates for each row that a start from other prices has at most
 OWN = 8  # lanes of each position that are there even if they lose: who has too few leads the prices astray
+AT_HUB, OWN_AT_HUB = 1, 2  # the same for a start from hubs, whose trades are there besides
 ANY = 1e9  # typical prices: no lane loses as much
 
 
@@ -50,30 +52,43 @@ def clear(
         program.add(Values(market, lanes, zero_duals(market, lanes)).within(-ANY))
         return solved(Begun(program=program), course)
     if (market.windows == [0, market.periods - 1]).all():
-        return solved(_of_one_window(Guide(market=market, lanes=lanes), engine, course), course)
+        return solved(_of_one_window(Guide(market=market, lanes=lanes), engine), course)
     return solved(_of_windows(market, lanes, engine, course, in_parts=in_parts), course)
 
 
-def _of_one_window(guide: Guide, engine: type[Engine], course: Course) -> Begun:
-    """The start of a market of one window: from its thinned market where it has many offers, else from what would gain
-    most if nothing were scarce."""
+def _of_one_window(guide: Guide, engine: type[Engine]) -> Begun:
+    """The start of a market of one window: at its hubs where it has many offers, else from what would gain most if
+    nothing were scarce."""
     market, lanes = guide.market, guide.lanes
     program = Program(market, lanes, engine)
-    if guides.offering(market.sellers).sum() + guides.offering(market.buyers).sum() <= THICK:
-        program.add(best_candidates(lanes, Values(market, lanes, zero_duals(market, lanes)).best()))
-        return Begun(program=program)
-    thin = guides.thinned(market, lanes)
-    cleared = solved(_of_one_window(thin.guide, engine, course), course, roughly=True)
-    duals = guides.for_all(market, lanes, thin, cleared.duals)
-    program.add(_likely(program, duals, AROUND, FIRST))
+    if _crowded(market):
+        return _from_hubs(program, HubProgramme(program, engine))
+    program.add(best_candidates(lanes, Values(market, lanes, zero_duals(market, lanes)).best()))
+    return Begun(program=program)
+
+
+def _crowded(market: Market) -> bool:
+    """Has a market too many offers to begin without its hubs?"""
+    return market.sellers.offers + market.buyers.offers > THICK
+
+
+def _from_hubs(program: Program, programme: HubProgramme) -> Begun:
+    """The start of a market of one window where its hubs are cleared, and what flows there is cut into pairs."""
+    at_hubs = programme.clear(program)
+    duals = program.duals(at_hubs.duals)
+    program.add(_likely(program, duals, AROUND, AT_HUB, each=OWN_AT_HUB))
+    ended = stand_of_hubs(program, programme.hubs, at_hubs)
+    if ended is not None:
+        program.add(ended.basic)
+        begin(program, [ended])
     return _below(program, duals)
 
 
-def _likely(program: Program, duals: Duals, loss: float, most: int) -> Candidates:
-    """The candidates that lose little at the prices of a guide, and the best of each position."""
+def _likely(program: Program, duals: Duals, loss: float, most: int, *, each: int = OWN) -> Candidates:
+    """The candidates that lose little at the prices of a guide, `most` for each row, and the best of each position."""
     values, least = Values(program.market, program.lanes, duals), -AROUND * program.market.periods
     near = values.nearest(loss, most * len(program.limits))
-    return near.followed_by(best_candidates(program.lanes, values.best(), least=least, each=OWN).without(near))
+    return near.followed_by(best_candidates(program.lanes, values.best(), least=least, each=each).without(near))
 
 
 def _below(program: Program, duals: Duals) -> Begun:
@@ -85,24 +100,39 @@ def _of_windows(market: Market, lanes: Lanes, engine: type[Engine], course: Cour
     """The start of a market of several windows: the markets of its segments side by side, then with the terms that are
     asked for."""
     segments = between_boundaries(market.windows, market.periods)
-    before = _left_by(_of_one_window(guides.average(market, lanes), engine, course), course)
-    duals, stands = [], []
-    for at in range(len(segments)):
-        guide = guides.of_segment(market, lanes, segments, at)
-        before = _left_by(_after(before, guide, engine), course)
-        duals.append(before.duals)
-        if before.stand is not None:
-            stands.append(before.stand.over(_window_of(market, segments, at)))
+    each = (guides.of_segment(market, lanes, segments, at) for at in range(len(segments)))
+    if _crowded(market):
+        left = list(_at_hubs(each, engine, course))
+    else:
+        left = list(_in_turn(guides.average(market, lanes), each, engine, course))
+    stands = [one.stand.over(_window_of(market, segments, at)) for at, one in enumerate(left) if one.stand is not None]
     program = Program(market, lanes, engine, in_parts=in_parts)
-    return _with_terms(program, guides.by_segment(duals, segments), stands)
+    return _with_terms(program, guides.by_segment([one.duals for one in left], segments), stands)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Left:
-    """What a market that guides leaves to the next; its programme is let go, as there is not room for all of them."""
+    """What a market that guides leaves; its programme is let go, as there is not room for all of them."""
 
     duals: Duals
     stand: Stand | None
+
+
+def _at_hubs(each: Iterable[Guide], engine: type[Engine], course: Course) -> Iterator[_Left]:
+    """What the markets of segments leave that begin at their hubs, each hub where it was left in the segment before."""
+    programme = None
+    for guide in each:
+        program = Program(guide.market, guide.lanes, engine)
+        programme = programme or HubProgramme(program, engine)
+        yield _left_by(_from_hubs(program, programme), course)
+
+
+def _in_turn(first: Guide, each: Iterable[Guide], engine: type[Engine], course: Course) -> Iterator[_Left]:
+    """What the markets of segments leave that begin each where the one before ended."""
+    before = _left_by(_of_one_window(first, engine), course)
+    for guide in each:
+        before = _left_by(_after(before, guide, engine), course)
+        yield before
 
 
 def _left_by(guide: Begun, course: Course) -> _Left:

@@ -214,8 +214,9 @@ class WarmEngine(Engine):
 
     def _run(self) -> None:
         """Without a basis to go on from, a large programme is faster by the interior, with a crossover to a vertex."""
-        rows, variables = self.matrix.shape
-        interior = not self.highs.getBasis().valid and variables > LARGE and rows > TALL
+        # What stands in one row alone is a bound of it and no work for simplex.
+        variables = int((np.diff(self.matrix.indptr) > 1).sum())
+        interior = not self.highs.getBasis().valid and variables > LARGE and self.matrix.shape[0] > TALL
         self.highs.setOptionValue("solver", "ipm" if interior else "choose")
         self.highs.run()
 

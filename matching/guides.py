@@ -1,8 +1,8 @@
 """Simpler markets that guide the clearing of a market: quick to clear, with nearly its prices.
 
-The average market has one period, the mean of all; the market of a segment has that segment alone; a thinned market
-has every fourth offer, with four times its volume. Positions, lanes and limits keep their places in all of them, so
-prices and bases pass from one to the next.
+The average market has one period, the mean of all; the market of a segment has that segment alone. Positions, lanes and
+limits keep their places in all of them, so prices and bases pass from one to the next. A market of hubs (see `hubs`) is
+simpler still.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .lanes import Lanes
-from .pricing import Duals, Values
+from .pricing import Duals
 from .segments import Segments
 from .sides import Bools, Floats, Ints, Market, MarketSide
-
-ONE_IN = 4  # offers of a product and side that a thinned market keeps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,86 +107,6 @@ def _mean(table: Floats | Ints, counted: Bools) -> Floats:
     """[n] the mean of each row's counted entries."""
     mean: Floats = (table * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
     return mean
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thinned:
-    """A market with some of its offers: who is kept on each side, conversions always, and the lanes between them as
-    positions in the lanes of the whole market."""
-
-    guide: Guide
-    sellers: Bools  # [nS]
-    buyers: Bools  # [nB]
-    lane: Ints
-
-
-def thinned(market: Market, lanes: Lanes) -> Thinned:
-    """A market of one window with one offer in four of each product and side, spread over their prices."""
-    sellers, buyers = _kept(market.sellers), _kept(market.buyers)
-    lane = np.flatnonzero(sellers[lanes.seller] & buyers[lanes.buyer])
-
-    def fewer(side: MarketSide, kept: Bools) -> MarketSide:
-        quantity = side.quantity * kept[:, None]
-        quantity[: side.offers] *= ONE_IN
-        return replace(side, quantity=quantity)
-
-    return Thinned(
-        guide=Guide(
-            market=replace(market, sellers=fewer(market.sellers, sellers), buyers=fewer(market.buyers, buyers)),
-            lanes=some_of(lanes, lane),
-        ),
-        sellers=sellers,
-        buyers=buyers,
-        lane=lane,
-    )
-
-
-def some_of(lanes: Lanes, lane: Ints) -> Lanes:
-    return replace(
-        lanes,
-        seller=lanes.seller[lane],
-        buyer=lanes.buyer[lane],
-        freight=lanes.freight[lane],
-        latest_start=lanes.latest_start[lane],
-        family=lanes.family[lane],
-    )
-
-
-def offering(side: MarketSide) -> Bools:
-    """[n] offers with any volume."""
-    return np.asarray(side.quantity.any(axis=1) & (side.conversion < 0))
-
-
-def _kept(side: MarketSide) -> Bools:
-    """[n] conversions, and every fourth offer of a product by price; the order of positions is one of content and
-    decides ties."""
-    offers = np.flatnonzero(offering(side))
-    order = offers[np.lexsort((offers, side.price[offers, 0], side.product[offers]))]
-    product = side.product[order]
-    starts = np.flatnonzero(np.concatenate([[True], product[1:] != product[:-1]])) if len(order) else order
-    place = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
-    kept = np.asarray(side.conversion >= 0)
-    kept[order] = place % ONE_IN == ONE_IN // 2
-    return kept
-
-
-def for_all(market: Market, lanes: Lanes, thin: Thinned, duals: Duals) -> Duals:
-    """The prices of a thinned market for the whole one: an offer that was left out is worth what the best of those
-    kept would leave it."""
-    gain = Values(market, lanes, duals).best().reduced / market.periods
-    selling, buying = thin.sellers[lanes.seller], thin.buyers[lanes.buyer]
-
-    def left(side: MarketSide, at: Ints, lane: Bools) -> Floats:
-        best = np.zeros(len(side))
-        some = np.flatnonzero(lane)
-        np.maximum.at(best, at[some], gain[some])
-        return (best * market.level[side.product])[:, None]
-
-    return replace(
-        duals,
-        seller=duals.seller + left(market.sellers, lanes.seller, ~selling & buying),
-        buyer=duals.buyer + left(market.buyers, lanes.buyer, selling & ~buying),
-    )
 
 
 def by_segment(parts: list[Duals], segments: Segments) -> Duals:

@@ -63,9 +63,32 @@ def begin(program: Program, stands: Sequence[Stand]) -> None:
         place = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
         known &= keys[place] == wanted
         status[place[known]] = one.basis.variables[one.fixed :][known]
+    _join(program, status)
     variables = np.concatenate([fixed, status])
     _fill(rows, len(rows) - int((variables == BASIC).sum()) - int((rows == BASIC).sum()))
     program.engine.begin(Basis(variables=variables, rows=rows))
+
+
+def _join(program: Program, status: Ints) -> None:
+    """Let windows into the basis [candidates] in place of the first of their segments.
+
+    Where a lane traded in all segments of a window and may not in one alone, the window gains as little as its parts
+    do, which is nothing: prices stay, and what differs from segment to segment is all that is left to be put right. The
+    basis stays one, as no two windows of a lane begin with the same segment."""
+    candidates, count = program.candidates, len(program.segments)
+    first, last = program.segments.of[program.market.windows[candidates.window]].T
+    begins = candidates.lane * count + first
+    parts = np.flatnonzero((first == last) & program.closed & (status == BASIC))
+    parts = parts[np.argsort(begins[parts])]
+    known = begins[parts]
+    whole = np.flatnonzero((first < last) & ~program.closed & (status != BASIC))
+    found = np.searchsorted(known, begins[whole])
+    after = np.searchsorted(known, candidates.lane[whole] * count + last[whole], side="right")
+    full = after - found == (last - first + 1)[whole]
+    order = np.lexsort((last[whole[full]], begins[whole[full]]))
+    _, shortest = np.unique(begins[whole[full]][order], return_index=True)
+    status[whole[full][order[shortest]]] = BASIC
+    status[parts[found[full][order[shortest]]]] = AT_LOWER
 
 
 def _fill(rows: Ints, short: int) -> None:

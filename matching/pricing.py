@@ -205,10 +205,15 @@ def best_candidates(lanes: Lanes, pricing: Pricing, *, least: float = TIE / 4, e
     order = gaining[np.argsort(-pricing.reduced[gaining], kind="stable")]
     keep = np.zeros(len(lanes), dtype=bool)
     for side in (lanes.seller, lanes.buyer):
-        by_position = order[np.argsort(side[order], kind="stable")]
-        position = side[by_position]
-        starts = np.flatnonzero(np.concatenate([[True], position[1:] != position[:-1]])) if len(position) else position
-        place = np.arange(len(position)) - np.repeat(starts, np.diff(np.append(starts, len(position))))
-        keep[by_position[place < each]] = True
+        keep[foremost(order, side, each)] = True
     lane = np.flatnonzero(keep)
     return Candidates(lane=lane, window=pricing.window[lane])
+
+
+def foremost(order: Ints, group: Ints, each: int) -> Ints:
+    """The first few of each group, of some in an order; `group` is of all there are."""
+    by_group = order[np.argsort(group[order], kind="stable")]
+    of = group[by_group]
+    starts = np.flatnonzero(np.concatenate([[True], of[1:] != of[:-1]])) if len(of) else of
+    place = np.arange(len(of)) - np.repeat(starts, np.diff(np.append(starts, len(of))))
+    return by_group[place < each]
