@@ -21,6 +21,7 @@ from matching.program import Program
 from matching.rounds import Begun, Cleared, Course, solved
 from matching.run import run
 from matching.segments import between_boundaries
+from matching.sides import Ints
 from matching.snapshot import Snapshot
 from tests.unit.test_matching_names import crowded_market
 from tests.unit.test_segments import ramped
@@ -165,6 +166,36 @@ def test_a_programme_that_begins_where_another_ended_has_nothing_to_do() -> None
     begin(other, [ended])
     assert other.face.maximise(other.welfare).value == pytest.approx(cleared.point.value, rel=1e-12)
     assert pivots(other) == 0
+
+
+def test_a_window_takes_the_place_of_its_segments_where_they_may_not_be_traded_alone() -> None:
+    """Level offers that all ask for the whole horizon: every segment trades what the whole does, and nothing is left to
+    be done."""
+    made = make(Case(offers=120, lanes=2_000, periods=4, products=3, windows="ladder", seed=5))
+    level = tuple(
+        replace(one, min_term=4, quantity=(max(one.quantity),) * 4, price=(one.price[0],) * 4) for one in made.offers
+    )
+    market = build(replace(made, offers=level))
+    lanes, segments = find_lanes(market), between_boundaries(market.windows, market.periods)
+    program, ended = Program(market, lanes, WarmEngine), []
+    for at in range(len(segments)):
+        guide = guides.of_segment(market, lanes, segments, at)
+        part = Program(guide.market, guide.lanes, WarmEngine)
+        part.add(Values(guide.market, lanes, guides_nothing(part)).within(0.0))
+        one = stand(solved_as_it_is(part))
+        assert one is not None
+        ended.append(one.over(market.windows.tolist().index([at, at])))
+        program.add(ended[-1].basic)
+    alone = len(program.candidates)
+    program.add(Candidates(lane=np.arange(len(lanes)), window=np.full(len(lanes), whole_of(market.windows))))
+    program.close(np.arange(len(program.candidates)) < alone)
+    begin(program, ended)
+    assert program.face.maximise(program.welfare).value > 0
+    assert pivots(program) == 0
+
+
+def whole_of(windows: Ints) -> int:
+    return int(np.argmax(windows[:, 1] - windows[:, 0]))
 
 
 def test_a_basis_without_some_of_its_candidates_is_made_complete() -> None:
