@@ -13,6 +13,7 @@ from random import Random
 import pytest
 
 from benchmarks.enumeration import difference
+from matching import clearing
 from matching.answer import Answer
 from matching.run import run
 from matching.snapshot import Conversion, ConversionInput, Grade, Offer, Side, Snapshot
@@ -262,6 +263,13 @@ def test_where_every_allocation_is_as_good_the_most_is_traded() -> None:
 def test_tiny_markets_against_every_allocation(seeds: Sequence[int]) -> None:
     """`python -m benchmarks.enumeration` tries 10 000 others."""
     assert [words for words in map(difference, seeds) if words] == []
+
+
+def test_tiny_markets_that_begin_at_their_hubs_against_every_allocation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where hardly anyone stands at a hub and no pair is a lane."""
+    monkeypatch.setattr(clearing, "WHOLE", -1)
+    monkeypatch.setattr(clearing, "THICK", 0)
+    assert [words for words in map(difference, range(30_000, 30_100)) if words] == []
 
 
 @pytest.mark.parametrize("seed", [1937, 2631, 2817, 4686])
