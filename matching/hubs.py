@@ -24,9 +24,9 @@ class Hubs:
     """Where the positions of a market stand and what leads from hub to hub.
 
     Departing hubs come first, arriving ones after them: nothing is shipped twice. `positions` [nS + nB] are the hubs of
-    sellers and buyers; arcs lead from `tail` to `head` at `cost`, relative to the product's typical price and
-    over the horizon: the first `shipping` of them by freight, the others from a grade to the next lower one. `depth`
-    [hubs] counts the better grades at the place of an arriving hub.
+    sellers and buyers; arcs lead from `tail` to `head` at `cost` a period, relative to the product's typical price: the
+    first `shipping` of them by freight, the others from a grade to the next lower one. `depth` [hubs] counts the better
+    grades at the place of an arriving hub.
     """
 
     positions: Ints
@@ -82,7 +82,7 @@ def _shipping(market: Market, sold: Ints, place: Ints, rank: Ints) -> tuple[Ints
         heads.append(head[served])
         costs.append(np.where(free, 0.0, freight)[served])
     tail = np.concatenate(tails)
-    return tail, np.concatenate(heads), np.concatenate(costs) * market.lengths[0] / market.level[product[tail]]
+    return tail, np.concatenate(heads), np.concatenate(costs) / market.level[product[tail]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +132,7 @@ class HubProgramme:
         # What processors own of their inputs is there for all at the hub.
         own = np.bincount(hubs.positions, np.where(self.offered, 0.0, limits), len(hubs)).astype(float)
         bounds = np.concatenate([np.where(self.offered, limits, 0.0), program.capacity])
+        cost = hubs.cost * program.market.lengths[0]
         while True:
             upper = np.concatenate([bounds, np.full(len(self.arcs), INFINITY)])
             face = Face(
@@ -141,8 +142,8 @@ class HubProgramme:
                 lower=np.zeros_like(upper),
                 upper=upper,
             )
-            point = face.maximise(np.concatenate([worth, -program.fee, -hubs.cost[self.arcs]]), near=near)
-            gain = point.duals[hubs.head] - point.duals[hubs.tail] - hubs.cost
+            point = face.maximise(np.concatenate([worth, -program.fee, -cost[self.arcs]]), near=near)
+            gain = point.duals[hubs.head] - point.duals[hubs.tail] - cost
             gain[self.arcs] = 0.0
             if not (gain > TIE).any():
                 return self._read(program, point, limits, worth)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -105,7 +106,9 @@ def pivots(program: Program) -> int:
 
 
 def test_hubs_of_one_segment_after_the_other_end_where_each_would_alone() -> None:
-    market = build(make(Case(offers=300, lanes=6_000, products=5, periods=4, windows="ladder", conversions=True)))
+    """Freight of later periods counts for less where their money does."""
+    made = make(Case(offers=300, lanes=6_000, products=5, periods=4, windows="ladder", conversions=True))
+    market = build(replace(made, discount=tuple(map(Decimal, ("1", "0.8", "0.6", "0.4")))))
     lanes, segments, programme = find_lanes(market), between_boundaries(market.windows, market.periods), None
     for at in range(len(segments)):
         guide = guides.of_segment(market, lanes, segments, at)
@@ -113,6 +116,7 @@ def test_hubs_of_one_segment_after_the_other_end_where_each_would_alone() -> Non
         programme = programme or HubProgramme(program, WarmEngine)
         together, alone = programme.clear(program), HubProgramme(program, WarmEngine).clear(program)
         assert worth_of_limits(program, together) == pytest.approx(worth_of_limits(program, alone), rel=1e-9)
+        assert Values(guide.market, lanes, program.duals(together.duals)).best().reduced.max() < TIE
 
 
 def test_hubs_from_an_engine_without_bases_have_no_stand() -> None:
