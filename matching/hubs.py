@@ -2,7 +2,7 @@
 
 What stands at a hub goes to others by freight, and from there to lower grades. Quantities are bounds here and not rows,
 so that the programme has as many rows as there are hubs, however many offers stand at them. Rules about a pair have no
-place in it (decision 0030): it guides a clearing and never is one.
+place in it (decision 0035): it guides a clearing and never is one.
 """
 
 from __future__ import annotations
