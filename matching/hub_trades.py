@@ -87,8 +87,10 @@ def lanes_of(program: Program, seller: Ints, buyer: Ints) -> Ints:
         return (market.sellers.product[sellers] * len(market.sellers) + sellers) * len(market.buyers) + buyers
 
     known, wanted = keys(lanes.seller, lanes.buyer), keys(seller, buyer)
-    at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    return np.unique(at[known[at] == wanted])
+    at = np.searchsorted(known, wanted)
+    found = at < len(known)
+    found[found] = known[at[found]] == wanted[found]
+    return np.unique(at[found])
 
 
 def stand(program: Program, hubs: Hubs, cleared: AtHubs) -> Stand | None:

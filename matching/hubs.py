@@ -76,7 +76,8 @@ def _shipping(market: Market, sold: Ints, place: Ints, rank: Ints) -> tuple[Ints
     for collected in (0, 1):
         there = (product[from_hub] * len(market.regions) + to_region) * 2 + collected
         head = np.searchsorted(known, there * width + best[from_hub], side="right") - 1
-        served = (head >= 0) & (place[head] == there)
+        served = head >= 0
+        served[served] = place[head[served]] == there[served]
         free = (delivered[from_hub] == 1) | (collected == 1)
         tails.append(from_hub[served])
         heads.append(head[served])
