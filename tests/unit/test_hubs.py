@@ -21,7 +21,7 @@ from matching.lifting import begin
 from matching.pricing import TIE, Values
 from matching.program import Program
 from matching.segments import between_boundaries
-from matching.snapshot import Snapshot
+from matching.snapshot import Side, Snapshot
 
 KINDS = ["transport", "conversions", "delivered"]
 
@@ -124,6 +124,16 @@ def test_hubs_from_an_engine_without_bases_have_no_stand() -> None:
     program = Program(market, find_lanes(market), ReferenceEngine)
     programme = HubProgramme(program, ReferenceEngine)
     assert stand(program, programme.hubs, programme.clear(program)) is None
+
+
+@pytest.mark.parametrize("sides", [(Side.SELL,), (Side.BUY,)])
+def test_where_a_side_has_nobody_nothing_flows(sides: tuple[Side, ...]) -> None:
+    made = market_of("transport", 1)
+    program, programme, cleared = at_hubs(replace(made, offers=tuple(one for one in made.offers if one.side in sides)))
+    assert not cleared.traded.any()
+    ended = stand(program, programme.hubs, cleared)
+    assert ended is not None
+    assert len(ended.candidates) == 0
 
 
 def test_a_hub_serves_its_own_grade_and_lower_ones_alone() -> None:
