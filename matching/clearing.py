@@ -16,7 +16,7 @@ import numpy as np
 from . import guides
 from .engine import Engine
 from .guides import Guide
-from .hub_trades import stand as stand_of_hubs
+from .hub_trades import stand_at_hubs
 from .hubs import HubProgramme
 from .lanes import Lanes, admissible
 from .lifting import NO_WINDOW, Stand, begin, stand
@@ -77,7 +77,7 @@ def _from_hubs(program: Program, programme: HubProgramme) -> Begun:
     at_hubs = programme.clear(program)
     duals = program.duals(at_hubs.duals)
     program.add(_likely(program, duals, AROUND, AT_HUB, each=OWN_AT_HUB))
-    ended = stand_of_hubs(program, programme.hubs, at_hubs)
+    ended = stand_at_hubs(program, programme.hubs, at_hubs)
     if ended is not None:
         program.add(ended.basic)
         begin(program, [ended])

@@ -21,8 +21,9 @@ from .sides import Bools, Floats, Ints
 
 FEASIBILITY = 1e-10  # the smallest HiGHS accepts, for both its tolerances
 INFINITY = np.inf
-# Variables. Measured on two cores: at 94 000 simplex and interior point take the same time, at 213 000 79 s and 31 s.
-# Rows count as well: with 9 000 of them and 142 000 variables the interior takes 23 s, simplex 4.
+# Variables that stand in more than one row. Measured on two cores: at 94 000 simplex and interior point take the same
+# time, at 213 000 79 s and 31 s. Rows count as well: with 9 000 of them and 142 000 variables the interior takes 23 s,
+# simplex 4.
 LARGE, TALL = 100_000, 20_000
 # A solve that goes on for so many pivots has lost its way: the longest seen took one for every row and 10 000 more,
 # and a few thousand where the optimum was near.
@@ -214,7 +215,7 @@ class WarmEngine(Engine):
 
     def _run(self) -> None:
         """Without a basis to go on from, a large programme is faster by the interior, with a crossover to a vertex."""
-        # What stands in one row alone is a bound of it and no work for simplex.
+        # What stands in one row alone, as an offer at its hub, is a bound of it and no work for simplex.
         variables = int((np.diff(self.matrix.indptr) > 1).sum())
         interior = not self.highs.getBasis().valid and variables > LARGE and self.matrix.shape[0] > TALL
         self.highs.setOptionValue("solver", "ipm" if interior else "choose")

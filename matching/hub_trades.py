@@ -93,7 +93,7 @@ def lanes_of(program: Program, seller: Ints, buyer: Ints) -> Ints:
     return np.unique(at[found])
 
 
-def stand(program: Program, hubs: Hubs, cleared: AtHubs) -> Stand | None:
+def stand_at_hubs(program: Program, hubs: Hubs, cleared: AtHubs) -> Stand | None:
     """Where a programme of one window begins when its hubs are cleared; None where their engine keeps no basis."""
     if cleared.offers is None or cleared.conversions is None:
         return None

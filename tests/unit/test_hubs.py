@@ -14,7 +14,7 @@ from benchmarks.instances import Case, make
 from matching import clearing, guides
 from matching.building import build
 from matching.engine import AT_UPPER, BASIC, ReferenceEngine, WarmEngine
-from matching.hub_trades import Flows, lanes_of, north_west, pairs, stand
+from matching.hub_trades import Flows, lanes_of, north_west, pairs, stand_at_hubs
 from matching.hubs import AtHubs, HubProgramme, hubs_of
 from matching.lanes import find_lanes
 from matching.lifting import begin
@@ -86,7 +86,7 @@ def test_pairs_that_are_no_lanes_are_left_out() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_trades_of_hubs_are_nearly_a_basis_of_the_optimum(kind: str) -> None:
     program, programme, cleared = at_hubs(market_of(kind, 3))
-    ended = stand(program, programme.hubs, cleared)
+    ended = stand_at_hubs(program, programme.hubs, cleared)
     assert ended is not None
     assert (ended.basis.rows[program.inside] == AT_UPPER).all()
     sold_out = np.flatnonzero(cleared.traded[: program.market.sellers.offers] > 0)
@@ -123,7 +123,7 @@ def test_hubs_from_an_engine_without_bases_have_no_stand() -> None:
     market = build(market_of("conversions", 1))
     program = Program(market, find_lanes(market), ReferenceEngine)
     programme = HubProgramme(program, ReferenceEngine)
-    assert stand(program, programme.hubs, programme.clear(program)) is None
+    assert stand_at_hubs(program, programme.hubs, programme.clear(program)) is None
 
 
 @pytest.mark.parametrize("sides", [(Side.SELL,), (Side.BUY,)])
@@ -131,7 +131,7 @@ def test_where_a_side_has_nobody_nothing_flows(sides: tuple[Side, ...]) -> None:
     made = market_of("transport", 1)
     program, programme, cleared = at_hubs(replace(made, offers=tuple(one for one in made.offers if one.side in sides)))
     assert not cleared.traded.any()
-    ended = stand(program, programme.hubs, cleared)
+    ended = stand_at_hubs(program, programme.hubs, cleared)
     assert ended is not None
     assert len(ended.candidates) == 0
 

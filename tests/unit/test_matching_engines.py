@@ -120,6 +120,25 @@ def simple_face(kind: type[Engine]) -> Face:
     )
 
 
+@pytest.mark.parametrize(("shared", "solver"), [(4, "choose"), (5, "ipm")])
+def test_what_stands_in_one_row_alone_asks_for_no_interior(
+    shared: int, solver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "LARGE", 4)
+    monkeypatch.setattr(engine_module, "TALL", 1)
+    engine, alone = WarmEngine(2), 10
+    engine.add_columns(sparse.csc_array(np.concatenate([np.ones((2, shared)), np.eye(2)[:, [0] * alone]], axis=1)))
+    face = Face(
+        engine=engine,
+        row_lower=np.full(2, -np.inf),
+        row_upper=np.full(2, 6.0),
+        lower=np.zeros(shared + alone),
+        upper=np.ones(shared + alone),
+    )
+    assert face.maximise(np.ones(shared + alone)).value == pytest.approx(6.0)
+    assert engine.highs.getOptionValue("solver")[1] == solver
+
+
 @pytest.mark.parametrize("kind", ENGINES)
 def test_an_optimum_its_duals_and_the_face_of_all_optima(kind: type[Engine]) -> None:
     face = simple_face(kind)
