@@ -10,7 +10,7 @@ from hashlib import shake_128
 import numpy as np
 from scipy import sparse
 
-from .engine import INFINITY, LARGE, Face, SolverFailed
+from .engine import INFINITY, Face, SolverFailed
 from .lifting import begin, stand
 from .max_min import constant, held, max_min
 from .pieces import maximise_in_pieces
@@ -20,10 +20,6 @@ from .rounds import Cleared
 from .sides import Bools, Floats
 
 LOSS = 1e-12  # of the typical price, per period; above what sums of prices are rounded by
-# Candidates. Below, the volume begins where the clearing ended; above, the dual simplex method goes far away from it:
-# at 1 069 000 the greatest volume was not found in four minutes from the clearing's basis, and from nothing in 46 s.
-# In a tangled programme the line is where a start from nothing goes by the interior: 423 000 took 665 s and 71 s.
-VAST = 500_000
 DRAW = 1e-3  # what a drawn weight counts beside a lot per period
 ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], dtype=np.uint64)
 
@@ -43,9 +39,7 @@ def settle(
     program = Program(market, lanes, engine, in_parts=hold is None)
     program.add(ties)
     program.add(cleared.program.traded(cleared.point.variables))
-    far = len(program.candidates) > (LARGE if program.tangled else VAST)
-    ended = None if far else stand(cleared)
-    begin(program, [ended] if ended is not None else [])
+    _begin(program, cleared)
     of_welfare = program.row_duals(duals)
     face = _without_loss(program).optima(program.welfare, of_welfare)
     if hold is not None:
@@ -61,6 +55,7 @@ def settle(
     ratios = fill_ratios(program)
     levels = max_min(face, ratios)
     made = constant(held(face, ratios, levels), len(program.capacity))
+    face = _without_closed(face, program)
     program.complete(ties)
     stages = [(program.welfare, of_welfare), (program.volume, most.duals), (program.used_input, used.duals)]
     face = held(_completed(face, program, stages), fill_ratios(program), levels)
@@ -68,6 +63,22 @@ def settle(
     # trades with whom is drawn among equals, so that it depends on what is offered and not on the solver's path.
     wanted = program.objective(DRAW * drawn(program) - 1.0)
     return program, program.rates(maximise_in_pieces(face, wanted, made, engine))
+
+
+def _begin(program: Program, cleared: Cleared) -> None:
+    """Let a programme begin where the clearing ended, with all that is basic there, though only closed where it is no
+    tie: where some of it is missing the way to the greatest volume is far."""
+    ended, own = stand(cleared), len(program.candidates)
+    if ended is not None:
+        program.add(ended.basic)
+        program.close(np.arange(len(program.candidates)) >= own)
+        begin(program, [ended])
+
+
+def _without_closed(face: Face, program: Program) -> Face:
+    """A face without the variables of closed candidates, which a completed programme does not have."""
+    kept = np.concatenate([np.ones(program.fixed, dtype=bool), ~program.closed])
+    return replace(face, lower=face.lower[kept], upper=face.upper[kept])
 
 
 def _completed(face: Face, program: Program, stages: Sequence[tuple[Floats, Floats]]) -> Face:
