@@ -85,8 +85,8 @@ class Program:
         return columns
 
     def complete(self, wanted: Candidates) -> None:
-        """Add candidates over the windows they have, not in parts, and let go of closed ones. The programme is not solved
-        as one any more, so that its solver is let go."""
+        """Add candidates over the windows they have, not in parts, and let go of closed ones. The programme is not
+        solved as one any more, so that its solver is let go."""
         self.parts, written = None, Engine(len(self.limits))
         written.add_columns(self.engine.matrix)
         self.engine = written

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import sparse
 
+from benchmarks.instances import Case, make
 from matching import clearing as clearing_module
 from matching import engine as engine_module
 from matching import pieces as pieces_module
 from matching import program as program_module
-from benchmarks.instances import Case, make
 from matching.building import build
 from matching.clearing import clear
 from matching.engine import BASIC, Basis, Engine, Face, ReferenceEngine, SolverFailed, WarmEngine
