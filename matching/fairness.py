@@ -29,8 +29,8 @@ def settle(
 ) -> tuple[Program, Floats]:
     """The rates of the answer, lots per period, aligned with the candidates of the returned programme.
 
-    `duals` is any optimal dual; every candidate it prices at zero may take part. `hold` narrows the welfare optima to
-    those that keep block terms.
+    `duals` is any optimal dual; a candidate may take part that both it and the clearing's own price at zero. `hold`
+    narrows the welfare optima to those that keep block terms.
     :raises engine.SolverFailed: a stage found no optimum.
     """
     market, lanes, engine = cleared.program.market, cleared.program.lanes, type(cleared.program.engine)
@@ -40,7 +40,7 @@ def settle(
     program.add(ties)
     program.add(cleared.program.traded(cleared.point.variables))
     _begin(program, cleared)
-    of_welfare = program.row_duals(duals)
+    of_welfare = program.row_duals(cleared.duals)  # by any other dual the optima are the same, but the basis is not one
     face = _without_loss(program).optima(program.welfare, of_welfare)
     if hold is not None:
         face = hold(program, face)
