@@ -186,8 +186,7 @@ class WarmEngine(Engine):
     def maximise(self, face: Face, objective: Floats, *, near: bool = False) -> Point:
         self._send(face, objective)
         self.basic = None
-        rows = len(face.row_upper)
-        most = PIVOTS + (PIVOTS_A_ROW * rows // 100 if near else PIVOTS_A_ROW * rows)
+        most = PIVOTS + PIVOTS_A_ROW * len(face.row_upper) // (100 if near else 1)
         self.highs.setOptionValue(WEIGHTS, DEVEX if near else CHOOSE)
         self.highs.setOptionValue(STRATEGY, CHOOSE_METHOD if near else DUAL)
         self.highs.setOptionValue("simplex_iteration_limit", most)

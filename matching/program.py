@@ -106,7 +106,7 @@ class Program:
     @property
     def tangled(self) -> bool:
         """A large programme in which windows cross and conversions tie products together: its optimum lies so far from
-        those of simpler markets, and of other questions, that a start from nothing is the shorter way."""
+        those of simpler markets that a start from nothing is the shorter way."""
         crossing = len(self.market.conversions) > 0 and cross(self.market.windows)
         return crossing and len(self.limits) > TANGLED
 

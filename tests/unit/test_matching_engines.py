@@ -138,6 +138,18 @@ def test_the_stages_after_the_clearing_begin_with_all_of_its_basis(windows: str)
     assert not program.closed.any()
 
 
+@pytest.mark.parametrize(("near", "most"), [(True, 7), (False, 205)])
+def test_a_solve_thought_to_be_near_may_go_on_for_a_hundredth_as_long_a_row(
+    near: bool, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "PIVOTS", 5)
+    monkeypatch.setattr(engine_module, "PIVOTS_A_ROW", 100)
+    face = simple_face(WarmEngine)
+    face.maximise(np.array([1.0, 2.0]), near=near)
+    assert isinstance(face.engine, WarmEngine)
+    assert face.engine.highs.getOptionValue("simplex_iteration_limit")[1] == most
+
+
 def simple_face(kind: type[Engine]) -> Face:
     """0 <= x, y <= 4 with 1 <= x + y <= 6 and x - y free."""
     engine = kind(2)
