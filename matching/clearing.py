@@ -16,8 +16,9 @@ import numpy as np
 from . import guides
 from .engine import Engine
 from .guides import Guide
+from .hub_programme import HubProgramme
 from .hub_trades import stand_at_hubs
-from .hubs import HubProgramme
+from .ladder import Ladder, ladder_of, of_one_window
 from .lanes import Lanes, admissible
 from .lifting import NO_WINDOW, Stand, begin, stand
 from .pricing import Candidates, Duals, Values, best_candidates, zero_duals
@@ -28,12 +29,12 @@ from .sides import Bools, Market
 
 WHOLE = 5_000  # candidates; a market with no more is written out with all of them
 THICK = 700  # offers of a market that are too many to begin without its hubs
-AROUND = 0.02  # of the typical price, per period: a lane that loses less at the prices of hubs may be traded
-NEARLY = 0.005  # the same at prices of the average market or of the segments, which are nearer
+AROUND = 0.02  # of the typical price, per period: a lane that loses more at the prices of a guide is not begun with,
+NEARLY = 0.005  # or this where lanes are many
 ASIDE = 0.01  # the same for a programme that begins from nothing; an interior solve takes little longer with more
 PLENTY = 16  # candidates for each row that a start from other prices has at most
 OWN = 8  # lanes of each position that are there even if they lose: who has too few leads the prices astray
-AT_HUB, OWN_AT_HUB = 1, 2  # the same for a start from hubs, whose trades are there besides
+AT_HUB = 2  # the same for a start from hubs, whose trades are there besides
 ANY = 1e9  # typical prices: no lane loses as much
 
 
@@ -62,7 +63,7 @@ def _of_one_window(guide: Guide, engine: type[Engine]) -> Begun:
     market, lanes = guide.market, guide.lanes
     program = Program(market, lanes, engine)
     if _crowded(market):
-        return _from_hubs(program, HubProgramme(program, engine))
+        return _from_hubs(program, _hubs_of_one_window(program, engine))
     program.add(best_candidates(lanes, Values(market, lanes, zero_duals(market, lanes)).best()))
     return Begun(program=program)
 
@@ -72,23 +73,28 @@ def _crowded(market: Market) -> bool:
     return market.sellers.offers + market.buyers.offers > THICK
 
 
+def _hubs_of_one_window(program: Program, engine: type[Engine]) -> HubProgramme:
+    return HubProgramme(program, of_one_window(program.market), engine)
+
+
 def _from_hubs(program: Program, programme: HubProgramme) -> Begun:
-    """The start of a market of one window where its hubs are cleared, and what flows there is cut into pairs."""
+    """The start of a market whose hubs are cleared, where what flows is cut into pairs."""
     at_hubs = programme.clear(program)
     duals = program.duals(at_hubs.duals)
-    program.add(_likely(program, duals, AROUND, AT_HUB, each=OWN_AT_HUB))
-    ended = stand_at_hubs(program, programme.hubs, at_hubs)
+    values = Values(program.market, program.lanes, duals)
+    ended = stand_at_hubs(program, programme, at_hubs, values)
+    program.add(best_candidates(program.lanes, values.best(), least=-AROUND * program.market.periods, each=AT_HUB))
     if ended is not None:
         program.add(ended.basic)
         begin(program, [ended])
     return _below(program, duals)
 
 
-def _likely(program: Program, duals: Duals, loss: float, most: int, *, each: int = OWN) -> Candidates:
-    """The candidates that lose little at the prices of a guide, `most` for each row, and the best of each position."""
+def _likely(program: Program, duals: Duals, loss: float) -> Candidates:
+    """The candidates that lose little at the prices of a guide, and the best of each position."""
     values, least = Values(program.market, program.lanes, duals), -AROUND * program.market.periods
-    near = values.nearest(loss, most * len(program.limits))
-    return near.followed_by(best_candidates(program.lanes, values.best(), least=least, each=each).without(near))
+    near = values.nearest(loss, PLENTY * len(program.limits))
+    return near.followed_by(best_candidates(program.lanes, values.best(), least=least, each=OWN).without(near))
 
 
 def _below(program: Program, duals: Duals) -> Begun:
@@ -100,6 +106,9 @@ def _of_windows(market: Market, lanes: Lanes, engine: type[Engine], course: Cour
     """The start of a market of several windows: the markets of its segments side by side, then with the terms that are
     asked for."""
     segments = between_boundaries(market.windows, market.periods)
+    ladder = ladder_of(market, segments)
+    if _crowded(market) and ladder is not None:
+        return _of_ladder(Program(market, lanes, engine, in_parts=in_parts), ladder, engine)
     each = (guides.of_segment(market, lanes, segments, at) for at in range(len(segments)))
     if _crowded(market):
         left = list(_at_hubs(each, engine, course))
@@ -108,6 +117,18 @@ def _of_windows(market: Market, lanes: Lanes, engine: type[Engine], course: Cour
     stands = [one.stand.over(_window_of(market, segments, at)) for at, one in enumerate(left) if one.stand is not None]
     program = Program(market, lanes, engine, in_parts=in_parts)
     return _with_terms(program, guides.by_segment([one.duals for one in left], segments), stands)
+
+
+def _of_ladder(program: Program, ladder: Ladder, engine: type[Engine]) -> Begun:
+    """The start of a market of a ladder of windows: at its hubs, which begin where those of each segment end."""
+    market, lanes, segments = program.market, program.lanes, program.segments
+    each = (guides.of_segment(market, lanes, segments, at) for at in range(len(segments)))
+    first, *others = (Program(guide.market, guide.lanes, engine) for guide in each)
+    of_segments = _hubs_of_one_window(first, engine)
+    ended = [of_segments.clear(one) for one in (first, *others)]
+    programme = HubProgramme(program, ladder, engine)
+    programme.begin(program, of_segments, ended)
+    return _from_hubs(program, programme)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +144,7 @@ def _at_hubs(each: Iterable[Guide], engine: type[Engine], course: Course) -> Ite
     programme = None
     for guide in each:
         program = Program(guide.market, guide.lanes, engine)
-        programme = programme or HubProgramme(program, engine)
+        programme = programme or _hubs_of_one_window(program, engine)
         yield _left_by(_from_hubs(program, programme), course)
 
 
@@ -143,7 +164,7 @@ def _left_by(guide: Begun, course: Course) -> _Left:
 def _after(before: _Left, guide: Guide, engine: type[Engine]) -> Begun:
     """The start of a market of one window where another such market ended."""
     program, ended = Program(guide.market, guide.lanes, engine), before.stand
-    likely = _likely(program, before.duals, NEARLY, PLENTY)
+    likely = _likely(program, before.duals, NEARLY)
     program.add(likely if ended is None else likely.followed_by(ended.basic))
     begin(program, [ended] if ended is not None else [])
     return _below(program, before.duals)
@@ -155,7 +176,7 @@ def _with_terms(program: Program, duals: Duals, ended: Sequence[Stand]) -> Begun
 
     A tangled programme begins from nothing: so much of what segments trade would be closed that the way back is
     longer."""
-    program.add(_likely(program, duals, ASIDE if program.tangled else NEARLY, PLENTY))
+    program.add(_likely(program, duals, ASIDE if program.tangled else NEARLY))
     if not program.tangled:
         for one in ended:
             program.add(one.basic)

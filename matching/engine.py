@@ -74,6 +74,10 @@ class Engine:
         short = sparse.csc_array((block.data, *places), shape=block.shape)
         self.matrix = sparse.csc_array(sparse.hstack([self.matrix, short], format="csc"))
 
+    def add_rows(self, block: sparse.csr_array) -> None:
+        """More rows, after those there are, each with an entry for every variable."""
+        self.matrix = sparse.csc_array(sparse.vstack([self.matrix, block], format="csc"))
+
     def keep(self, columns: Bools) -> None:
         """Let go of the other variables, none of which is basic; the next solve begins where the last one ended."""
         self.matrix = self.matrix[:, np.flatnonzero(columns)]
@@ -165,6 +169,13 @@ class WarmEngine(Engine):
         super().add_columns(block)
         if block.shape[1]:
             self._tell(block)
+
+    def add_rows(self, block: sparse.csr_array) -> None:
+        super().add_rows(block)
+        free = np.full(block.shape[0], INFINITY)
+        pointers, columns = block.indptr[:-1].astype(np.int32), block.indices.astype(np.int32)
+        self.highs.addRows(len(free), -free, free, block.nnz, pointers, columns, block.data)
+        self.row_bounds = np.concatenate([self.row_bounds[0], -free]), np.concatenate([self.row_bounds[1], free])
 
     def keep(self, columns: Bools) -> None:
         ended = self.basis()

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .engine import AT_LOWER, AT_UPPER, BASIC, Basis
-from .hubs import AtHubs, Hubs
+from .hub_programme import AtHubs, HubProgramme
+from .hubs import Hubs
 from .lifting import Stand
-from .pricing import Candidates
+from .pricing import Candidates, Values, foremost
 from .program import SUPPORT, Program
 from .sides import Bools, Floats, Ints
 
@@ -28,14 +29,15 @@ class Flows:
         return Flows(hub=np.concatenate([self.hub, others.hub]), amount=np.concatenate([self.amount, others.amount]))
 
 
-def pairs(hubs: Hubs, cleared: AtHubs, sellers: int) -> tuple[Ints, Ints, Floats]:
-    """Who trades with whom, as positions of the sides, and how much in typical values; a pair may be there twice."""
-    trades = Flows(hub=hubs.positions, amount=cleared.traded)
-    trading = np.flatnonzero(cleared.traded > SUPPORT)
+def pairs(hubs: Hubs, traded: Floats, flow: Floats, sellers: int) -> tuple[Ints, Ints, Floats]:
+    """Who trades with whom, as positions of the sides, and how much in typical values, given what each position trades
+    and what flows on each arc; a pair may be there twice."""
+    trades = Flows(hub=hubs.positions, amount=traded)
+    trading = np.flatnonzero(traded > SUPPORT)
     selling, buying = trading[trading < sellers], trading[trading >= sellers]
-    used = np.flatnonzero(cleared.flow > SUPPORT)
+    used = np.flatnonzero(flow > SUPPORT)
     shipped, lowered = used[used < hubs.shipping], used[used >= hubs.shipping]
-    leaving = Flows(hub=hubs.tail, amount=cleared.flow)
+    leaving = Flows(hub=hubs.tail, amount=flow)
     source, arc, amount = north_west(trades.some(selling), leaving.some(shipped))
     seller, stock = selling[source], Flows(hub=hubs.head[shipped[arc]], amount=amount)
     found = []
@@ -93,19 +95,79 @@ def lanes_of(program: Program, seller: Ints, buyer: Ints) -> Ints:
     return np.unique(at[found])
 
 
-def stand_at_hubs(program: Program, hubs: Hubs, cleared: AtHubs) -> Stand | None:
-    """Where a programme of one window begins when its hubs are cleared; None where their engine keeps no basis."""
-    if cleared.offers is None or cleared.conversions is None:
+def candidates_of(program: Program, programme: HubProgramme, cleared: AtHubs) -> Candidates:
+    """What flows in each layer as lanes over its window."""
+    found = Candidates(lane=np.zeros(0, dtype=np.int64), window=np.zeros(0, dtype=np.int64))
+    for layer, window in enumerate(programme.ladder.windows.tolist()):
+        traded, flow = cleared.traded[:, layer], cleared.flow[:, layer]
+        seller, buyer, _ = pairs(programme.hubs, traded, flow, len(program.market.sellers))
+        lane = lanes_of(program, seller, buyer)
+        found = found.followed_by(Candidates(lane=lane, window=np.full_like(lane, window)))
+    return found
+
+
+def stand_at_hubs(program: Program, programme: HubProgramme, cleared: AtHubs, values: Values) -> Stand | None:
+    """Where a programme begins when its hubs are cleared, given what lanes gain at their prices; None where the engine
+    of the hubs keeps no basis.
+
+    What flows is cut into pairs. They and the rows that are at their limit are a basis but for whoever is inside the
+    chain and has no part in it: the value of an idle output follows from its inputs, that of an input which nobody buys
+    from the lane on which it would be bought."""
+    if cleared.basis is None or cleared.full is None:
         return None
-    seller, buyer, _ = pairs(hubs, cleared, len(program.market.sellers))
-    lane = lanes_of(program, seller, buyer)
-    rows = np.full(len(program.limits), BASIC)
-    # An offer in the basis has some left, and none of it is sold where it is at its lower bound.
-    rows[: len(cleared.offers)][cleared.offers == AT_UPPER] = AT_UPPER
-    rows[program.inside] = AT_UPPER
+    first, rows = len(programme.positions.offers), np.where(cleared.full, AT_UPPER, BASIC)
+    idle = cleared.activity <= SUPPORT
+    conversions = cleared.basis.variables[first : first + len(idle)].copy()
+    conversions[idle] = BASIC
+    candidates = candidates_of(program, programme, cleared)
+    candidates = candidates.followed_by(_for_idle(program, programme, values, traded=candidates, idle=idle, rows=rows))
+    short = len(rows) - int((conversions == BASIC).sum()) - int((rows == BASIC).sum()) - len(candidates)
+    if short > 0:  # let go of those that are worth least
+        worth = np.where((rows == BASIC) | np.isin(np.arange(len(rows)), program.inside), np.inf, cleared.duals)
+        rows[np.argsort(worth, kind="stable")[:short]] = BASIC
+    basic = np.where(np.arange(len(candidates)) < len(candidates) + min(short, 0), BASIC, AT_LOWER)
     slacks = np.full(len(program.inside), AT_LOWER)
     return Stand(
-        basis=Basis(variables=np.concatenate([cleared.conversions, slacks, np.full(len(lane), BASIC)]), rows=rows),
+        basis=Basis(variables=np.concatenate([conversions, slacks, basic]), rows=rows),
         fixed=program.fixed,
-        candidates=Candidates(lane=lane, window=np.zeros_like(lane)),
+        candidates=candidates,
     )
+
+
+def _for_idle(
+    program: Program, programme: HubProgramme, values: Values, *, traded: Candidates, idle: Bools, rows: Ints
+) -> Candidates:
+    """The lane on which who is at a limit without trading would trade first, over each of its shortest windows: an
+    input that nobody buys, an offer that is closed there. One of its `rows` stays for each lane, others are let go."""
+    positions, ladder, lanes = programme.positions, programme.ladder, program.lanes
+    sells, count = len(program.market.sellers), len(program.segments)
+    table = rows[: len(positions.own) * count].reshape(-1, count)
+    waiting = (table == AT_UPPER) & (positions.offered | ~positions.sells)[:, None]
+    over = _segments_over(program, traded)
+    for side in (lanes.seller[traded.lane], sells + lanes.buyer[traded.lane]):
+        np.logical_and.at(waiting, side, ~over)
+    # What idle processors would sell has a value only once their inputs have one.
+    from_idle = np.zeros((sells, count), dtype=bool)
+    from_idle[program.market.sellers.offers :] = idle.reshape(-1, count)
+    found = Candidates(lane=np.zeros(0, dtype=np.int64), window=np.zeros(0, dtype=np.int64))
+    for layer, window in enumerate(ladder.windows.tolist()):
+        segments = np.flatnonzero(ladder.over[layer])
+        here = waiting[:, segments] & positions.own[:, [layer]]
+        kept = np.zeros(len(here), dtype=bool)
+        for some, side, first in ((here[:sells], lanes.seller, 0), (here[sells:], lanes.buyer, sells)):
+            ways = np.setdiff1d(np.flatnonzero(some.any(axis=1)[side]), found.lane)
+            gain = values.reduced(ways, window)
+            order = np.lexsort((-gain, from_idle[lanes.seller[ways], segments[0]]))
+            best = foremost(ways[order[np.isfinite(gain[order])]], side, 1)
+            kept[first + side[best]] = True
+            found = found.followed_by(Candidates(lane=best, window=np.full_like(best, window)))
+        let_go = here & ~((np.cumsum(here, axis=1) == 1) & kept[:, None])
+        table[:, segments] = np.where(let_go, BASIC, table[:, segments])
+    return found
+
+
+def _segments_over(program: Program, candidates: Candidates) -> Bools:
+    """[candidates, S] the segments of each."""
+    first, last = program.segments.of[program.market.windows[candidates.window]].T
+    place = np.arange(len(program.segments))
+    return np.asarray((first[:, None] <= place) & (place <= last[:, None]))

@@ -1,8 +1,7 @@
-"""Hubs: a simpler market of one window, in which all who sell one grade of a product in one region are one.
+"""Hubs: all who sell one grade of a product in one region are one, and all who take it there.
 
-What stands at a hub goes to others by freight, and from there to lower grades. Quantities are bounds here and not rows,
-so that the programme has as many rows as there are hubs, however many offers stand at them. Rules about a pair have no
-place in it (decision 0035): it guides a clearing and never is one.
+What stands at a hub goes to others by freight, and from there to lower grades. Rules about a pair have no place among
+hubs (decision 0035): they guide a clearing and never are one.
 """
 
 from __future__ import annotations
@@ -10,12 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
-from .engine import INFINITY, Engine, Face, Point
-from .pricing import TIE, foremost
-from .program import Program
-from .rounds import FEW
 from .sides import Floats, Ints, Market, MarketSide
 
 
@@ -41,7 +35,7 @@ class Hubs:
 
 
 def hubs_of(market: Market) -> Hubs:
-    """The hubs of a market of one window."""
+    """The hubs of a market."""
     sold, departing = np.unique(_stands(market, market.sellers), axis=0, return_inverse=True)
     bought, arriving = np.unique(_stands(market, market.buyers), axis=0, return_inverse=True)
     product, region, collected, rank = bought.T
@@ -84,111 +78,3 @@ def _shipping(market: Market, sold: Ints, place: Ints, rank: Ints) -> tuple[Ints
         costs.append(np.where(free, 0.0, freight)[served])
     tail = np.concatenate(tails)
     return tail, np.concatenate(heads), np.concatenate(costs) / market.level[product[tail]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AtHubs:
-    """The optimum of a market at its hubs, with quantities in typical values.
-
-    `duals` are the row duals that it means for the market's programme. `offers` [positions] and `conversions`
-    are statuses in the basis where the solver stood, None from one that keeps none."""
-
-    duals: Floats  # [rows of the programme]
-    traded: Floats  # [positions] what each sells or buys
-    flow: Floats  # [arcs]
-    offers: Ints | None
-    conversions: Ints | None
-
-
-class HubProgramme:
-    """The linear programme of hubs, for one market of one window after the other that have the same positions.
-
-    Variables: what each position sells or buys, those inside the chain closed; the activity of each conversion; arcs
-    in the order in which they were added. Rows: the balance of each hub, in which nothing leaves that did not come."""
-
-    def __init__(self, program: Program, engine: type[Engine]) -> None:
-        market = program.market
-        self.hubs = hubs = hubs_of(market)
-        self.sells = np.arange(len(hubs.positions)) < len(market.sellers)
-        self.offered = np.concatenate([market.sellers.conversion, market.buyers.conversion]) < 0
-        # [positions, M] what a conversion makes and takes.
-        self.recipes = program.engine.matrix[: len(hubs.positions), : len(program.capacity)]
-        taken = hubs.positions[self.recipes.indices], self.recipes.indptr
-        self.engine = engine(len(hubs))
-        self.engine.add_columns(_columns(len(hubs), (hubs.positions, np.where(self.sells, -1.0, 1.0))))
-        self.engine.add_columns(sparse.csc_array((self.recipes.data, *taken), (len(hubs), len(program.capacity))))
-        self.arcs = np.zeros(0, dtype=np.int64)
-        # The nearest way from and to each hub, and all ways from grade to grade.
-        nearest = np.zeros(len(hubs.tail), dtype=bool)
-        nearest[self._best(-hubs.cost)] = True
-        nearest[hubs.shipping :] = True
-        self._add(np.flatnonzero(nearest))
-
-    def clear(self, program: Program) -> AtHubs:
-        """The optimum at the hubs of a programme over one window: arcs come until none would gain.
-
-        :raises engine.SolverFailed: the solver found no optimum."""
-        hubs, near = self.hubs, False
-        limits, worth = program.limits[: len(hubs.positions)], _worth(program)
-        # What processors own of their inputs is there for all at the hub.
-        own = np.bincount(hubs.positions, np.where(self.offered, 0.0, limits), len(hubs)).astype(float)
-        bounds = np.concatenate([np.where(self.offered, limits, 0.0), program.capacity])
-        cost = hubs.cost * program.market.lengths[0]
-        while True:
-            upper = np.concatenate([bounds, np.full(len(self.arcs), INFINITY)])
-            face = Face(
-                engine=self.engine,
-                row_lower=np.full(len(hubs), -INFINITY),
-                row_upper=own,
-                lower=np.zeros_like(upper),
-                upper=upper,
-            )
-            point = face.maximise(np.concatenate([worth, -program.fee, -cost[self.arcs]]), near=near)
-            gain = point.duals[hubs.head] - point.duals[hubs.tail] - cost
-            gain[self.arcs] = 0.0
-            if not (gain > TIE).any():
-                return self._read(program, point, limits, worth)
-            near = (gain > TIE).sum() <= FEW * len(hubs)
-            self._add(self._best(gain, least=TIE))
-
-    def _read(self, program: Program, point: Point, limits: Floats, worth: Floats) -> AtHubs:
-        traded, activity, carried = np.split(point.variables, np.cumsum([len(worth), len(program.capacity)]))
-        taken = np.asarray(self.recipes @ activity)
-        inside = np.where(self.sells, -taken, np.maximum(taken - limits, 0.0))
-        value, basis = point.duals[self.hubs.positions], self.engine.basis()
-        gain = np.maximum(np.where(self.sells, value, -value) + worth, 0.0)
-        flow = np.zeros(len(self.hubs.tail))
-        flow[self.arcs] = carried
-        return AtHubs(
-            duals=np.concatenate([np.where(self.offered, gain, value), np.zeros(len(program.limits) - len(value))]),
-            traded=np.where(self.offered, traded, inside),
-            flow=flow,
-            offers=None if basis is None else basis.variables[: len(worth)],
-            conversions=None if basis is None else basis.variables[len(worth) : -len(carried) or None],
-        )
-
-    def _best(self, gain: Floats, *, least: float = -INFINITY) -> Ints:
-        """The arc that gains most from each hub and to each hub, of those that gain more than `least`."""
-        order = np.argsort(-gain, kind="stable")
-        order = order[gain[order] > least]
-        return np.union1d(foremost(order, self.hubs.tail, 1), foremost(order, self.hubs.head, 1))
-
-    def _add(self, arcs: Ints) -> None:
-        tail, head = self.hubs.tail[arcs], self.hubs.head[arcs]
-        ones = np.ones(len(arcs))
-        self.engine.add_columns(_columns(len(self.hubs), (tail, ones), (head, -ones)))
-        self.arcs = np.concatenate([self.arcs, arcs])
-
-
-def _worth(program: Program) -> Floats:
-    """[positions] bid, or ask less than nothing, over the horizon and relative to the product's typical price."""
-    market = program.market
-    sides = (-market.sellers.price, market.sellers), (market.buyers.price, market.buyers)
-    return np.concatenate([price.sum(axis=1) / program.level[side.product] for price, side in sides])
-
-
-def _columns(rows: int, *entries: tuple[Ints, Floats]) -> sparse.csc_array:
-    """Columns with one entry from each of some lists of rows and values."""
-    count = len(entries[0][0])
-    where = np.concatenate([at for at, _ in entries]), np.tile(np.arange(count), len(entries))
-    return sparse.csc_array((np.concatenate([value for _, value in entries]), where), shape=(rows, count))
