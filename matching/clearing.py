@@ -19,13 +19,13 @@ from .guides import Guide
 from .hub_programme import HubProgramme
 from .hub_trades import stand_at_hubs
 from .ladder import Ladder, ladder_of, of_one_window
-from .lanes import Lanes, admissible
+from .lanes import Lanes
 from .lifting import NO_WINDOW, Stand, begin, stand
-from .pricing import Candidates, Duals, Values, best_candidates, zero_duals
+from .pricing import Candidates, Duals, Values, admitted, best_candidates, zero_duals
 from .program import Program
 from .rounds import Begun, Cleared, Course, Heard, ceiling, solved
 from .segments import Segments, between_boundaries
-from .sides import Bools, Market
+from .sides import Market
 
 WHOLE = 5_000  # candidates; a market with no more is written out with all of them
 THICK = 700  # offers of a market that are too many to begin without its hubs
@@ -180,7 +180,7 @@ def _with_terms(program: Program, duals: Duals, ended: Sequence[Stand]) -> Begun
     if not program.tangled:
         for one in ended:
             program.add(one.basic)
-        program.close(~_asked_for(program.market, program))
+        program.close(~admitted(program.market, program.lanes, program.candidates))
         begin(program, ended)
     return _below(program, duals)
 
@@ -190,11 +190,3 @@ def _window_of(market: Market, segments: Segments, at: int) -> int:
     first, last = segments.first[at], segments.first[at] + segments.length[at] - 1
     found = np.flatnonzero((market.windows == [first, last]).all(axis=1))
     return int(found[0]) if len(found) else NO_WINDOW
-
-
-def _asked_for(market: Market, program: Program) -> Bools:
-    """[candidates] may both sides contract over the window."""
-    lane, window = program.candidates.lane, program.candidates.window
-    sold = admissible(market.sellers, market.windows)[program.seller, window]
-    bought = admissible(market.buyers, market.windows)[program.buyer, window]
-    return np.asarray(sold & bought & (market.windows[window, 0] <= program.lanes.latest_start[lane]))

@@ -23,7 +23,9 @@ from .sides import Bools, Floats, Ints
 # Added to every quantity, in typical values, each drawn evenly up to this: where quantities fit each other a basis has
 # variables at zero, and what is traded does not tell it.
 UNEVEN = 1e-5
-LONGER = 1e-9  # of the typical price, per period: what it costs to sign for longer, so that nobody does to no end
+# Of the typical price, times the square of the segments: what it costs to sign for longer, so that nobody does who need
+# not, and for no longer than need be. More than an arc has to gain to be there.
+LONGER = 2e-8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,8 @@ class HubPositions:
         self.offers = _standing(self.base & self.offered[:, None])
         self.longer = _standing(every & ~self.base)
         self.apart = _standing(segments & ~self.base)
+        owned = (self.limits(program) > 0).any(axis=1) | (every & ~self.base).any(axis=1)
+        self.spare = _standing(self.base & (owned & ~self.offered & ~self.sells)[:, None])
         # [positions, V] Whoever is inside the chain and asks for longer than a segment has what it makes or takes
         # nowhere until it is signed for.
         self.withheld = self.base & ~own
@@ -76,7 +80,7 @@ class HubPositions:
         who, layer = np.nonzero(parts)
         entries = -np.ones(len(who)), (of[who] * len(self.ladder) + layer, who)
         passing = self._ones(self.longer) + sparse.csc_array(entries, shape=(height, len(of)))
-        blocks = [self._ones(self.offers), conversions, passing, self._ones(self.apart)]
+        blocks = [self._ones(self.offers), conversions, passing, self._ones(self.apart), self._ones(self.spare)]
         return sparse.csr_array(sparse.hstack(blocks, format="csr"))
 
     def _ones(self, standing: Standing) -> sparse.csc_array:
@@ -95,28 +99,38 @@ class HubPositions:
     def limits(self, program: Program) -> Floats:
         """[positions, S] what each can sell or buy in each segment; what a processor owns of an input."""
         size = len(self.hub), len(program.segments)
-        return program.limits[: size[0] * size[1]].reshape(size)
+        limits = program.limits[: size[0] * size[1]].reshape(size)
+        return np.where(limits > 0, limits + UNEVEN * np.random.default_rng(0).random(size), 0.0)
 
-    def quantities(self, program: Program) -> tuple[Floats, Floats]:
-        """[positions, S] what each can sell or buy, and what a conversion can make or take; [conversions x S] capacity;
-        both a little uneven."""
-        drawn, limits, capacity = np.random.default_rng(0), self.limits(program), program.capacity
-        limits = np.where(limits > 0, limits + UNEVEN * drawn.random(limits.shape), 0.0)
-        capacity = np.where(capacity > 0, capacity + UNEVEN * drawn.random(len(capacity)), 0.0)
-        processed = np.asarray(self.recipes @ capacity).reshape(limits.shape)
-        return np.where(self.offered[:, None], limits, processed), capacity
+    def capacity(self, program: Program) -> Floats:
+        """[conversions x S] what each can make."""
+        drawn = np.random.default_rng(1).random(self.conversions)
+        return np.where(program.capacity > 0, program.capacity + UNEVEN * drawn, 0.0)
 
-    def upper(self, program: Program) -> Floats:
-        """Upper bounds of the variables."""
-        quantity, capacity = self.quantities(program)
+    def _room(self, program: Program) -> Floats:
+        """[positions, S] what each can sell or buy, and inside the chain make or take."""
+        limits = self.limits(program)
+        processed = np.asarray(self.recipes @ self.capacity(program)).reshape(limits.shape)
+        return np.where(self.offered[:, None], limits, processed)
+
+    def bounds(self, program: Program) -> tuple[Floats, Floats]:
+        """Lower and upper bounds of the variables."""
+        quantity = self._room(program)
         market, windows = program.market, program.market.windows[self.ladder.windows]
         open_for = np.concatenate([admissible(side, windows) for side in (market.sellers, market.buyers)])
 
-        def least(of: Standing) -> Floats:
-            there = np.where(self.ladder.over[of.layer], quantity[of.position], INFINITY).min(axis=1, initial=INFINITY)
-            return np.where(open_for[of.position, of.layer], there, 0.0)
+        def room(of: Standing) -> Floats:
+            """The least of all segments; who buys an input may have some to spare in others."""
+            over, there = self.ladder.over[of.layer], quantity[of.position]
+            least = np.where(over, there, INFINITY).min(axis=1, initial=INFINITY)
+            most = np.where(over, there, 0.0).max(axis=1, initial=0.0)
+            found = np.where(self.offered[of.position] | self.sells[of.position], least, most)
+            return np.where(open_for[of.position, of.layer], found, 0.0)
 
-        return np.concatenate([least(self.offers), capacity, least(self.longer), np.zeros(len(self.apart))])
+        upper = [room(self.offers), self.capacity(program), room(self.longer), np.zeros(len(self.apart))]
+        own = self.limits(program)[self.spare.position, self.ladder.over[self.spare.layer].argmax(axis=1)]
+        lower = np.concatenate([np.zeros(sum(map(len, upper))), -own])
+        return lower, np.concatenate([*upper, np.full(len(own), INFINITY)])
 
     def worth(self, program: Program) -> Floats:
         """What a unit of each variable is worth, over its window and relative to the product's typical price."""
@@ -130,8 +144,9 @@ class HubPositions:
         each = np.concatenate(
             [program.segments.total(price) / program.level[side.product][:, None] for price, side in sides]
         )
-        length = market.lengths[self.ladder.windows[self.longer.layer]]
-        return np.concatenate([bids(self.offers), -program.fee, -LONGER * length, bids(self.apart)])
+        size = self.ladder.over[self.longer.layer].sum(axis=1)
+        costs = -LONGER * size**2
+        return np.concatenate([bids(self.offers), -program.fee, costs, bids(self.apart), np.zeros(len(self.spare))])
 
     def values(self, program: Program, gain: Floats, taken: Floats) -> Floats:
         """[positions, S] row duals of positions, from what each variable gains at its bound and what a unit of each
@@ -142,27 +157,27 @@ class HubPositions:
         taken = np.where(self.sells[:, None], -taken, taken)
         values = np.where(self.offered[:, None], 0.0, taken[:, self.ladder.segment])
         first, last = len(self.offers), len(self.offers) + self.conversions + len(self.longer)
-        up = np.where(self.offered | self.sells, 1.0, -1.0)  # what is gained on an input is not paid for it
         for of, gained in ((self.offers, gain[:first]), (self.longer, gain[last - len(self.longer) : last])):
-            at = of.position, self._least(program, of)
-            np.add.at(values, at, up[of.position] * np.maximum(gained, 0.0))
+            np.add.at(values, (of.position, self._least(program, of)), np.maximum(gained, 0.0))
         return values
 
     def full(self, program: Program, status: Ints, gain: Floats) -> Bools:
-        """[positions, S] whose limit binds, as what they trade stands at its bound; inside the chain it always does."""
+        """[positions, S] whose limit binds, as what they trade stands at its bound; inside the chain it does but for
+        inputs of which there is some to spare."""
+        ends = np.cumsum([len(self.offers), self.conversions, len(self.longer), len(self.apart), len(self.spare)])
         full = np.repeat(~self.offered[:, None], len(program.segments), axis=1)
-        first = len(self.offers) + self.conversions
-        for of, at in ((self.offers, 0), (self.longer, first)):
-            where = slice(at, at + len(of))
+        for of, last in ((self.offers, ends[0]), (self.longer, ends[2])):
+            where = slice(last - len(of), last)
             # A bound of nothing is an upper one to whoever would gain.
             bound = (status[where] == AT_UPPER) | ((status[where] != BASIC) & (gain[where] > TIE))
             full[of.position[bound], self._least(program, of)[bound]] = True
+        spare = status[ends[3] : ends[4]] == BASIC
+        full[self.spare.position[spare], self.ladder.over[self.spare.layer[spare]].argmax(axis=1)] = False
         return full
 
     def _least(self, program: Program, of: Standing) -> Ints:
         """The segment of each layer in which a position has least."""
-        quantity, _ = self.quantities(program)
-        there = np.where(self.ladder.over[of.layer], quantity[of.position], INFINITY)
+        there = np.where(self.ladder.over[of.layer], self._room(program)[of.position], INFINITY)
         return np.asarray(there.argmin(axis=1), dtype=np.int64)
 
 

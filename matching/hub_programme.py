@@ -43,13 +43,12 @@ class AtHubs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Given:
-    """What the programme is about: of each variable but arcs its upper bound and worth, of each arc in each layer its
-    cost, and what each position owns in each layer [positions x V]."""
+    """What the programme is about: bounds and worth of each variable of positions, the cost of each arc in each layer."""
 
+    lower: Floats
     upper: Floats
     worth: Floats
     cost: Floats
-    own: Floats
 
 
 class HubProgramme:
@@ -69,7 +68,7 @@ class HubProgramme:
         self.engine = engine(self.height)
         self.engine.add_columns(sparse.csc_array(self.balance @ self.positions.trades))
         self.passing = 0  # hubs in layers that pass on
-        # An input that is withheld may take no more than is signed for, all else may sign no more than there is.
+        # Of an input that is withheld no more is used than is signed for; of all else no more is signed than there is.
         taking = self.positions.withheld & ~self.positions.sells[:, None]
         self.held_sign = np.where(taking, 1.0, -1.0).ravel()
         self.held = np.zeros(0, dtype=np.int64)  # positions in layers, as position x V + layer
@@ -110,25 +109,30 @@ class HubProgramme:
             return
         own, size, there = self.positions, len(self.ladder), segments.positions.offers.position
         self._pass_on()
+        self._hold(np.setdiff1d((segments.held[:, None] * size + self.ladder.segment).ravel(), self.held))
+        held, order = np.full(len(self.held), BASIC), np.argsort(self.held)
         arcs = self._join(program, segments, ended)
         offers = np.full((len(own.hub), size), AT_LOWER)  # [positions, V] also of those apart
         conversions = np.full((own.conversions // len(ended), len(ended)), AT_LOWER)
         rows = np.full((len(self.hubs), size), AT_UPPER)
         for at, (basis, layer) in enumerate(zip(bases, self.ladder.segment.tolist(), strict=True)):
-            here, made, ways = np.split(basis.variables, np.cumsum([len(there), len(conversions)]))
+            ends = np.cumsum([len(there), len(conversions), len(segments.positions.spare)])
+            here, made, _, ways = np.split(basis.variables, ends)
             offers[there, layer], conversions[:, at] = here, made
             arcs[np.searchsorted(self.arcs, segments.arcs[: len(ways)] * size + layer)] = ways
-            rows[:, layer] = basis.rows
+            rows[:, layer], left = np.split(basis.rows, [len(self.hubs)])
+            of = segments.held[: len(left)] * size + layer
+            held[order[np.searchsorted(self.held, of, sorter=order)]] = left
         variables = [
             offers[own.offers.position, own.offers.layer],
             conversions.ravel(),
             np.full(len(own.longer), AT_LOWER),
             offers[own.apart.position, own.apart.layer],
+            np.full(len(own.spare), AT_LOWER),
             np.full(self.passing, BASIC),
             arcs,
         ]
-        rows_held = np.full(len(self.held), BASIC)
-        self.engine.begin(Basis(variables=np.concatenate(variables), rows=np.concatenate([rows.ravel(), rows_held])))
+        self.engine.begin(Basis(variables=np.concatenate(variables), rows=np.concatenate([rows.ravel(), held])))
 
     def _pass_on(self) -> None:
         """Hubs that pass on to longer layers whatever stands in their segments."""
@@ -156,29 +160,24 @@ class HubProgramme:
         return np.full(len(self.arcs), AT_LOWER)
 
     def _given(self, program: Program) -> _Given:
-        own = np.zeros(self.positions.base.shape)
-        inside = np.flatnonzero(~self.positions.offered)
-        own[np.ix_(inside, self.ladder.segment)] = self.positions.limits(program)[inside]
+        lower, upper = self.positions.bounds(program)
         return _Given(
-            upper=self.positions.upper(program),
+            lower=lower,
+            upper=upper,
             worth=self.positions.worth(program),
             cost=(self.hubs.cost[:, None] * program.market.lengths[self.ladder.windows]).ravel(),
-            own=own.ravel(),
         )
 
     def _solve(self, given: _Given, *, near: bool) -> Point:
-        upper = np.concatenate([given.upper, np.zeros(self.passing), np.full(len(self.arcs), INFINITY)])
-        # What processors own of their inputs is there for all at the hub.
-        held = np.where(self.held_sign[self.held] > 0, given.own[self.held], 0.0)
-        rows = np.concatenate([abs(self.balance) @ given.own, held])
+        passing, rows = np.zeros(self.passing), np.zeros(self.engine.matrix.shape[0])
         face = Face(
             engine=self.engine,
-            row_lower=np.full(len(rows), -INFINITY),
+            row_lower=rows - INFINITY,
             row_upper=rows,
-            lower=np.zeros_like(upper),
-            upper=upper,
+            lower=np.concatenate([given.lower, passing, np.zeros(len(self.arcs))]),
+            upper=np.concatenate([given.upper, passing, np.full(len(self.arcs), INFINITY)]),
         )
-        return face.maximise(np.concatenate([given.worth, np.zeros(self.passing), -given.cost[self.arcs]]), near=near)
+        return face.maximise(np.concatenate([given.worth, passing, -given.cost[self.arcs]]), near=near)
 
     def _read(self, program: Program, given: _Given, point: Point, trades: Floats) -> AtHubs:
         size, prices, held = len(self.ladder), *np.split(point.duals, [self.height])
@@ -188,15 +187,14 @@ class HubProgramme:
         duals, basis = np.zeros(len(program.limits)), self.engine.basis()
         values = self.positions.values(program, gain, taken.reshape(-1, size))
         duals[: values.size] = values.ravel()
-        # What is withheld is not sold, and what a processor owns it need not buy.
-        sold = np.where(self.positions.withheld.ravel(), 0.0, np.maximum(trades - given.own, 0.0))
+        traded = np.where(self.positions.withheld.ravel(), 0.0, np.maximum(trades, 0.0))
         flow = np.zeros(len(self.tail))
         flow[self.arcs] = point.variables[-len(self.arcs) or len(point.variables) :]
         first = len(self.positions.offers)
         return AtHubs(
             duals=duals,
             prices=prices.reshape(-1, size),
-            traded=sold.reshape(-1, size),
+            traded=traded.reshape(-1, size),
             flow=flow.reshape(-1, size),
             activity=point.variables[first : first + self.positions.conversions],
             full=None if basis is None else self._full(program, basis, gain),

@@ -10,7 +10,7 @@ from .engine import AT_LOWER, AT_UPPER, BASIC, Basis
 from .hub_programme import AtHubs, HubProgramme
 from .hubs import Hubs
 from .lifting import Stand
-from .pricing import Candidates, Values, foremost
+from .pricing import Candidates, Values, admitted, foremost
 from .program import SUPPORT, Program
 from .sides import Bools, Floats, Ints
 
@@ -96,14 +96,15 @@ def lanes_of(program: Program, seller: Ints, buyer: Ints) -> Ints:
 
 
 def candidates_of(program: Program, programme: HubProgramme, cleared: AtHubs) -> Candidates:
-    """What flows in each layer as lanes over its window."""
+    """What flows in each layer as lanes over its window, without those that are none or may not begin so late."""
     found = Candidates(lane=np.zeros(0, dtype=np.int64), window=np.zeros(0, dtype=np.int64))
     for layer, window in enumerate(programme.ladder.windows.tolist()):
         traded, flow = cleared.traded[:, layer], cleared.flow[:, layer]
         seller, buyer, _ = pairs(programme.hubs, traded, flow, len(program.market.sellers))
         lane = lanes_of(program, seller, buyer)
         found = found.followed_by(Candidates(lane=lane, window=np.full_like(lane, window)))
-    return found
+    may = admitted(program.market, program.lanes, found)
+    return Candidates(lane=found.lane[may], window=found.window[may])
 
 
 def stand_at_hubs(program: Program, programme: HubProgramme, cleared: AtHubs, values: Values) -> Stand | None:
@@ -118,6 +119,7 @@ def stand_at_hubs(program: Program, programme: HubProgramme, cleared: AtHubs, va
     first, rows = len(programme.positions.offers), np.where(cleared.full, AT_UPPER, BASIC)
     idle = cleared.activity <= SUPPORT
     conversions = cleared.basis.variables[first : first + len(idle)].copy()
+    conversions[cleared.activity >= programme.positions.capacity(program) - SUPPORT] = AT_UPPER
     conversions[idle] = BASIC
     candidates = candidates_of(program, programme, cleared)
     candidates = candidates.followed_by(_for_idle(program, programme, values, traded=candidates, idle=idle, rows=rows))
@@ -142,13 +144,17 @@ def _for_idle(
     positions, ladder, lanes = programme.positions, programme.ladder, program.lanes
     sells, count = len(program.market.sellers), len(program.segments)
     table = rows[: len(positions.own) * count].reshape(-1, count)
-    waiting = (table == AT_UPPER) & (positions.offered | ~positions.sells)[:, None]
+    idle = idle.reshape(-1, count)
+    may = np.repeat(positions.offered[:, None], count, axis=1)
+    inputs = np.arange(program.market.buyers.offers, len(program.market.buyers))
+    may[sells + inputs] = idle[program.market.buyers.conversion[inputs]]
+    waiting = (table == AT_UPPER) & may
     over = _segments_over(program, traded)
     for side in (lanes.seller[traded.lane], sells + lanes.buyer[traded.lane]):
         np.logical_and.at(waiting, side, ~over)
     # What idle processors would sell has a value only once their inputs have one.
     from_idle = np.zeros((sells, count), dtype=bool)
-    from_idle[program.market.sellers.offers :] = idle.reshape(-1, count)
+    from_idle[program.market.sellers.offers :] = idle
     found = Candidates(lane=np.zeros(0, dtype=np.int64), window=np.zeros(0, dtype=np.int64))
     for layer, window in enumerate(ladder.windows.tolist()):
         segments = np.flatnonzero(ladder.over[layer])

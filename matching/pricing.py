@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .lanes import Lanes, admissible
-from .sides import Floats, Ints, Market
+from .sides import Bools, Floats, Ints, Market
 
 TIE = 1e-8  # relative prices nearer than this are the same price
 PER_POSITION = 4  # candidates a position may add in one round, best first
@@ -49,6 +49,14 @@ class Candidates:
             place = np.minimum(np.searchsorted(keys, theirs), len(keys) - 1)
             keys = np.delete(keys, place[keys[place] == theirs])
         return Candidates(lane=keys // width, window=keys % width)
+
+
+def admitted(market: Market, lanes: Lanes, candidates: Candidates) -> Bools:
+    """[candidates] may both sides contract over the window, and may the lane then still begin?"""
+    lane, window = candidates.lane, candidates.window
+    sold = admissible(market.sellers, market.windows)[lanes.seller[lane], window]
+    bought = admissible(market.buyers, market.windows)[lanes.buyer[lane], window]
+    return np.asarray(sold & bought & (market.windows[window, 0] <= lanes.latest_start[lane]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

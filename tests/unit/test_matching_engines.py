@@ -317,3 +317,26 @@ def test_connected_parts_are_those_of_the_graph_of_rows_and_columns(table: np.nd
         for at, part in enumerate(parts.tolist()):
             found.setdefault(part, set()).add((kind, at))
     assert {frozenset(part) for part in found.values()} == parts_by_networkx(table)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rows_that_come_later_bind(engine: type[Engine]) -> None:
+    """At most 4 of both, then at most 1 of the dearer and half as much of the cheaper as of the dearer."""
+    made = engine(1)
+    made.add_columns(sparse.csc_array([[1.0, 1.0]]))
+    worth = np.array([3.0, 2.0])
+
+    def best(*limits: float) -> Point:
+        rows = np.array(limits)
+        free = np.full(len(rows), -engine_module.INFINITY)
+        return Face(
+            engine=made, row_lower=free, row_upper=rows, lower=np.zeros(2), upper=np.full(2, engine_module.INFINITY)
+        ).maximise(worth)
+
+    assert best(4.0).variables.tolist() == [4.0, 0.0]
+    made.add_rows(sparse.csr_array([[1.0, 0.0], [-0.5, 1.0]]))
+    found = best(4.0, 1.0, 0.0)
+    assert found.variables.tolist() == pytest.approx([1.0, 0.5])
+    assert found.duals.tolist() == pytest.approx([0.0, 4.0, 2.0])
+    made.add_columns(sparse.csc_array([[1.0], [0.0], [0.0]]))
+    assert made.matrix.toarray().tolist() == [[1.0, 1.0, 1.0], [1.0, 0.0, 0.0], [-0.5, 1.0, 0.0]]
