@@ -16,7 +16,7 @@ import numpy as np
 from . import guides
 from .engine import Engine
 from .guides import Guide
-from .hub_programme import HubProgramme
+from .hub_programme import AtHubs, HubProgramme
 from .hub_trades import stand_at_hubs
 from .ladder import Ladder, ladder_of, of_one_window
 from .lanes import Lanes
@@ -83,6 +83,7 @@ def _from_hubs(program: Program, programme: HubProgramme) -> Begun:
     duals = program.duals(at_hubs.duals)
     values = Values(program.market, program.lanes, duals)
     ended = stand_at_hubs(program, programme, at_hubs, values)
+    del programme, at_hubs  # large, and candidates need the room
     program.add(best_candidates(program.lanes, values.best(), least=-AROUND * program.market.periods, each=AT_HUB))
     if ended is not None:
         program.add(ended.basic)
@@ -108,7 +109,8 @@ def _of_windows(market: Market, lanes: Lanes, engine: type[Engine], course: Cour
     segments = between_boundaries(market.windows, market.periods)
     ladder = ladder_of(market, segments)
     if _crowded(market) and ladder is not None:
-        return _of_ladder(Program(market, lanes, engine, in_parts=in_parts), ladder, engine)
+        program = Program(market, lanes, engine, in_parts=in_parts)
+        return _from_hubs(program, _hubs_of_ladder(program, ladder, engine))
     each = (guides.of_segment(market, lanes, segments, at) for at in range(len(segments)))
     if _crowded(market):
         left = list(_at_hubs(each, engine, course))
@@ -119,16 +121,19 @@ def _of_windows(market: Market, lanes: Lanes, engine: type[Engine], course: Cour
     return _with_terms(program, guides.by_segment([one.duals for one in left], segments), stands)
 
 
-def _of_ladder(program: Program, ladder: Ladder, engine: type[Engine]) -> Begun:
-    """The start of a market of a ladder of windows: at its hubs, which begin where those of each segment end."""
-    market, lanes, segments = program.market, program.lanes, program.segments
-    each = (guides.of_segment(market, lanes, segments, at) for at in range(len(segments)))
-    first, *others = (Program(guide.market, guide.lanes, engine) for guide in each)
-    of_segments = _hubs_of_one_window(first, engine)
-    ended = [of_segments.clear(one) for one in (first, *others)]
+def _hubs_of_ladder(program: Program, ladder: Ladder, engine: type[Engine]) -> HubProgramme:
+    """The hubs of a market of a ladder of windows, which begin where those of each segment end."""
+    segments: HubProgramme | None = None
+    ended: list[AtHubs] = []
+    for at in range(len(program.segments)):
+        guide = guides.of_segment(program.market, program.lanes, program.segments, at)
+        alone = Program(guide.market, guide.lanes, engine)
+        segments = segments or _hubs_of_one_window(alone, engine)
+        ended.append(segments.clear(alone))
     programme = HubProgramme(program, ladder, engine)
-    programme.begin(program, of_segments, ended)
-    return _from_hubs(program, programme)
+    if segments is not None:
+        programme.begin(program, segments, ended)
+    return programme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

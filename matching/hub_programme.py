@@ -43,7 +43,7 @@ class AtHubs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Given:
-    """What the programme is about: bounds and worth of each variable of positions, the cost of each arc in each layer."""
+    """Bounds and worth of each variable of positions, the cost of each arc in each layer."""
 
     lower: Floats
     upper: Floats

@@ -334,7 +334,7 @@ def test_rows_that_come_later_bind(engine: type[Engine]) -> None:
         ).maximise(worth)
 
     assert best(4.0).variables.tolist() == [4.0, 0.0]
-    made.add_rows(sparse.csr_array([[1.0, 0.0], [-0.5, 1.0]]))
+    made.add_rows(sparse.csr_array(np.array([[1.0, 0.0], [-0.5, 1.0]])))
     found = best(4.0, 1.0, 0.0)
     assert found.variables.tolist() == pytest.approx([1.0, 0.5])
     assert found.duals.tolist() == pytest.approx([0.0, 4.0, 2.0])
