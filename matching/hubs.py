@@ -78,3 +78,12 @@ def _shipping(market: Market, sold: Ints, place: Ints, rank: Ints) -> tuple[Ints
         costs.append(np.where(free, 0.0, freight)[served])
     tail = np.concatenate(tails)
     return tail, np.concatenate(heads), np.concatenate(costs) / market.level[product[tail]]
+
+
+def ruled(market: Market) -> float:
+    """The part of the buyers whom rules about pairs concern, which hubs do not know."""
+    buyers = market.buyers
+    concerned = (buyers.certificates >= 0).any(axis=1) | ~np.isnan(buyers.attributes).all(axis=1)
+    concerned |= buyers.barred.any(axis=1) | np.array([one is not None for one in buyers.approved], dtype=bool)
+    concerned |= np.array([one is not None for one in buyers.max_share], dtype=bool)
+    return float(concerned.mean()) if len(concerned) else 0.0

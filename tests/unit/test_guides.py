@@ -29,11 +29,14 @@ from tests.unit.test_segments import ramped
 ENGINES = [WarmEngine, ReferenceEngine]
 
 
-@pytest.fixture(params=["hubs", "average"])
+@pytest.fixture(params=["hubs", "average", "ladder of hubs"])
 def guided(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """No market is too small to be guided, by its hubs or by its average."""
     monkeypatch.setattr(clearing, "WHOLE", 0)
-    monkeypatch.setattr(clearing, "THICK", 16 if request.param == "hubs" else 10_000)
+    monkeypatch.setattr(clearing, "THICK", 10_000 if request.param == "average" else 16)
+    if request.param == "ladder of hubs":
+        monkeypatch.setattr(clearing, "SEVERAL", 0.0)
+        monkeypatch.setattr(clearing, "RULED", 1.0)
 
 
 def written_out(snapshot: Snapshot, engine: type[Engine] = WarmEngine) -> Cleared:

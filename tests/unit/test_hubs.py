@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,14 +17,15 @@ from matching.building import build
 from matching.engine import BASIC, Engine, ReferenceEngine, WarmEngine
 from matching.hub_programme import AtHubs, HubProgramme
 from matching.hub_trades import Flows, candidates_of, lanes_of, north_west, pairs, stand_at_hubs
-from matching.hubs import hubs_of
+from matching.hubs import hubs_of, ruled
 from matching.ladder import Ladder, ladder_of
 from matching.lanes import find_lanes
 from matching.lifting import Stand, begin
 from matching.pricing import Values, admitted
 from matching.program import Program
 from matching.rounds import Cleared
-from matching.snapshot import ConversionInput, Side, Snapshot
+from matching.sides import Market
+from matching.snapshot import Bound, ConversionInput, Side, Snapshot
 from tests.unit.markets import buy, sell, snapshot
 
 KINDS = ["transport", "conversions", "delivered", "ladder", "year and halves", "stocks", "terms", "uneven"]
@@ -256,6 +258,44 @@ def test_where_a_side_has_nobody_nothing_flows(sides: tuple[Side, ...]) -> None:
     program, programme, cleared = at_hubs(replace(made, offers=tuple(one for one in made.offers if one.side in sides)))
     assert not cleared.traded.any()
     assert len(standing(program, programme, cleared).candidates) == 0
+
+
+def test_a_ladder_is_cleared_at_hubs_where_several_offers_share_each_and_no_rules_set_them_apart() -> None:
+    made = make(Case(offers=4_000, lanes=50_000, products=1, periods=4, windows="ladder"))
+    buyers = [at for at, one in enumerate(made.offers) if one.side is Side.BUY]
+
+    def market(rules: int) -> Market:
+        some = set(buyers[:rules])
+        return build(
+            replace(
+                made,
+                offers=tuple(
+                    replace(one, approved_firms=frozenset({"firm-000001"})) if at in some else one
+                    for at, one in enumerate(made.offers)
+                ),
+            )
+        )
+
+    assert len(hubs_of(market(0))) * clearing.SEVERAL < len(made.offers)
+    assert clearing.alike(market(0))
+    assert ruled(market(10)) == 10 / len(buyers)
+    assert clearing.alike(market(10))
+    assert not clearing.alike(market(len(buyers) // 50))
+    assert not clearing.alike(build(market_of("ladder", 1)))  # a hub for nearly every offer
+
+
+def test_every_rule_about_pairs_counts() -> None:
+    rules: list[dict[str, Any]] = [
+        {"certificates": {"ISO": None}},
+        {"specification": {"assay": Decimal(1)}},
+        {"approved_firms": frozenset({"firm of s"})},
+        {"max_share": Decimal("0.5")},
+        {"barred_origins": frozenset({"south"})},
+    ]
+    offers = [sell("s", [1], 1, specification={"assay": Decimal(1)}, origin="south"), buy("plain", [1], 2)]
+    for at, rule in enumerate(rules):
+        market = snapshot(*offers, buy(f"b{at}", [1], 2, **rule), attributes={"assay": Bound.MIN})
+        assert ruled(build(market)) == 0.5, rule
 
 
 def test_a_hub_serves_its_own_grade_and_lower_ones_alone() -> None:

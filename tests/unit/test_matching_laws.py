@@ -33,6 +33,8 @@ def beginning(request: pytest.FixtureRequest) -> Iterator[None]:
     """Laws hold wherever a clearing begins: drawn markets are too small to begin at their hubs, unless they have to."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "at hubs":
+            patch.setattr(clearing, "SEVERAL", 0.0)
+            patch.setattr(clearing, "RULED", 1.0)
             patch.setattr(clearing, "WHOLE", -1)
             patch.setattr(clearing, "THICK", -1)
         yield
