@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from benchmarks.instances import Case, make
 from matching import clearing, guides, hub_programme
 from matching.building import build
-from matching.engine import BASIC, Engine, ReferenceEngine, WarmEngine
+from matching.engine import BASIC, Engine, Face, Point, ReferenceEngine, WarmEngine
 from matching.hub_programme import AtHubs, HubProgramme
 from matching.hub_trades import Flows, candidates_of, lanes_of, north_west, pairs, stand_at_hubs
 from matching.hubs import hubs_of, ruled
@@ -24,7 +24,7 @@ from matching.lifting import Stand, begin
 from matching.pricing import Values, admitted
 from matching.program import Program
 from matching.rounds import Cleared
-from matching.sides import Market
+from matching.sides import Floats, Market
 from matching.snapshot import Bound, ConversionInput, Side, Snapshot
 from tests.unit.markets import buy, sell, snapshot
 
@@ -168,21 +168,23 @@ def test_lanes_that_end_too_early_for_a_window_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_trades_of_hubs_are_a_basis_of_the_optimum(kind: str) -> None:
-    program, programme, cleared = at_hubs(market_of(kind, 3))
+@pytest.mark.parametrize("seed", [3, 6])
+def test_trades_of_hubs_are_a_basis_of_the_optimum(kind: str, seed: int) -> None:
+    program, programme, cleared = at_hubs(market_of(kind, seed))
     ended = standing(program, programme, cleared)
     assert (ended.basis.rows == BASIC).sum() + (ended.basis.variables == BASIC).sum() == len(program.limits)
     sold_out = np.flatnonzero(cleared.traded[: program.market.sellers.offers].any(axis=1)) * len(program.segments)
     assert 0 < (ended.basis.rows[sold_out] == BASIC).sum() < len(sold_out)  # some have a part of theirs left
     program.add(values_at(program, cleared).within(-0.02))
-    cold = program_of(market_of(kind, 3))
+    cold = program_of(market_of(kind, seed))
     cold.add(program.candidates)
     program.add(ended.basic)
     begin(program, [ended])
     value = program.face.maximise(program.welfare).value
     assert value == pytest.approx(cold.face.maximise(cold.welfare).value, rel=1e-9)
     assert value == pytest.approx(exact(program).point.value, rel=1e-9)
-    assert pivots(program) < pivots(cold) / 20
+    # Where quantities of conversions fit each other a few rows may be missing.
+    assert pivots(program) < pivots(cold) / (5 if kind == "terms" else 10)
 
 
 def pivots(program: Program) -> int:
@@ -205,9 +207,18 @@ def test_hubs_of_one_segment_after_the_other_end_where_each_would_alone() -> Non
 
 @pytest.mark.parametrize("kind", LADDER)
 def test_a_ladder_that_begins_where_its_segments_end_ends_where_it_would_alone(kind: str) -> None:
-    program, alone, cleared = at_hubs(market_of(kind, 4))
-    at_first = alone.engine
-    assert isinstance(at_first, WarmEngine)
+    firsts: list[int] = []
+
+    class Counted(WarmEngine):
+        def maximise(self, face: Face, objective: Floats, *, near: bool = False) -> Point:
+            found = super().maximise(face, objective, near=near)
+            firsts.append(int(self.highs.getInfo().simplex_iteration_count))
+            return found
+
+    program = program_of(market_of(kind, 4))
+    alone = HubProgramme(program, ladder_in(program), Counted)
+    cleared = alone.clear(program)
+    cold = firsts[0]
     segments, ended = None, []
     for at in range(len(program.segments)):
         guide = guides.of_segment(program.market, program.lanes, program.segments, at)
@@ -215,12 +226,13 @@ def test_a_ladder_that_begins_where_its_segments_end_ends_where_it_would_alone(k
         segments = segments or HubProgramme(own, ladder_in(own), WarmEngine)
         ended.append(segments.clear(own))
     assert segments is not None
-    programme = HubProgramme(program, alone.ladder, WarmEngine)
+    programme = HubProgramme(program, alone.ladder, Counted)
     programme.begin(program, segments, ended)
-    basis = programme.engine.basis()
-    assert basis is not None
-    assert (basis.rows == BASIC).sum() + (basis.variables == BASIC).sum() == programme.engine.matrix.shape[0]
+    firsts.clear()
     there = programme.clear(program)
+    assert (
+        firsts[0] < 1.2 * cold
+    )  # small markets are no faster for it; from what is no basis it is up to four times as long
     assert worth_of_limits(program, there) == pytest.approx(worth_of_limits(program, cleared), rel=NEAR)
     assert not there.traded[programme.positions.apart.position, programme.positions.apart.layer].any()
 
@@ -243,6 +255,17 @@ def test_a_year_is_not_sold_with_what_others_sell_by_the_quarter(monkeypatch: py
     monkeypatch.setattr(hub_programme, "HARDLY", 1.0)
     _, _, promised = at_hubs(market)
     assert promised.traded[year].max() > NEAR
+
+
+def test_of_what_an_idle_processor_owns_no_limit_binds() -> None:
+    program, programme, cleared = at_hubs(market_of("stocks", 6))
+    assert cleared.full is not None
+    full, count = cleared.full[: programme.positions.own.shape[0] * len(program.segments)], len(program.segments)
+    inputs = full.reshape(-1, count)[len(program.market.sellers) + program.market.buyers.offers :]
+    idle = cleared.activity.reshape(-1, count)[program.market.buyers.conversion[program.market.buyers.offers :]] == 0.0
+    assert idle.any()
+    assert not inputs[idle].any()
+    assert inputs[~idle].any()
 
 
 def test_hubs_from_an_engine_without_bases_have_no_stand() -> None:
