@@ -41,13 +41,13 @@ class Lanes:
         return len(self.seller)
 
 
-def admissible(side: MarketSide, windows: Ints) -> Bools:
-    """[n, W]: may the position contract over the window, by its open periods and its terms alone."""
+def admissible(side: MarketSide, windows: Ints, which: slice | Ints = slice(None)) -> Bools:
+    """[n, W]: may the position, or each of some, contract over the window, by its open periods and its terms alone."""
     first, last = windows[:, 0], windows[:, 1]
-    length = last - first + 1
-    opened = np.concatenate([np.zeros((len(side), 1), dtype=np.int64), np.cumsum(side.open, axis=1)], axis=1)
+    length, open_in = last - first + 1, side.open[which]
+    opened = np.concatenate([np.zeros((len(open_in), 1), dtype=np.int64), np.cumsum(open_in, axis=1)], axis=1)
     inside = opened[:, last + 1] - opened[:, first] == length
-    allowed: Bools = inside & (length >= side.min_term[:, None]) & (length <= side.max_term[:, None])
+    allowed: Bools = inside & (length >= side.min_term[which, None]) & (length <= side.max_term[which, None])
     return allowed
 
 
@@ -100,10 +100,10 @@ def _excluded(market: Market, sellers: Ints, buyers: Ints) -> Bools:
 
 def _common_window(market: Market, sellers: Ints, buyers: Ints, latest: Ints) -> Bools:
     """Is there a window that both sides admit and that begins no later than `latest`?"""
-    sold = admissible(market.sellers, market.windows)[sellers].astype(np.float32)
-    bought = admissible(market.buyers, market.windows)[buyers].astype(np.float32)
+    sold = admissible(market.sellers, market.windows, sellers).astype(np.float32)
+    bought = admissible(market.buyers, market.windows, buyers).astype(np.float32)
     found = np.zeros(latest.shape, dtype=bool)
-    for start in np.unique(latest):
+    for start in np.flatnonzero(np.bincount(latest.ravel())):
         early = market.windows[:, 0] <= start
         found |= (latest == start) & (sold[:, early] @ bought[:, early].T > 0)
     return found

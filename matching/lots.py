@@ -73,6 +73,8 @@ class _Book:
             planned[self.seller[k], self.first[k] : self.last[k] + 1] += rates[k]
         self.planned = planned[self.market.sellers.offers :]
         self.resting = np.zeros(len(rates), dtype=bool)  # contracts that are given nothing any more
+        self._by_seller = np.argsort(self.seller, kind="stable")
+        self._begins = np.searchsorted(self.seller[self._by_seller], np.arange(len(self.market.sellers) + 1))
 
     def change(self, k: int, by: int) -> None:
         """Add lots to a contract; 0 enters what it has for the first time."""
@@ -166,8 +168,8 @@ class _Book:
                 if over <= 0:
                     continue
                 changed = True
-                mine = np.flatnonzero((self.seller == position) & (self.lots > 0))
-                mine = mine[(self.first[mine] <= period) & (self.last[mine] >= period)]
+                mine = self._by_seller[self._begins[position] : self._begins[position + 1]]
+                mine = mine[(self.lots[mine] > 0) & (self.first[mine] <= period) & (self.last[mine] >= period)]
                 for k in sorted(mine.tolist(), key=self._missed):
                     less = min(over, int(self.lots[k]))
                     if less:

@@ -303,7 +303,7 @@ def test_a_ladder_is_cleared_at_hubs_where_several_offers_share_each_and_no_rule
     assert clearing.alike(market(0))
     assert ruled(market(10)) == 10 / len(buyers)
     assert clearing.alike(market(10))
-    assert not clearing.alike(market(len(buyers) // 50))
+    assert not clearing.alike(market(len(buyers) // 10))
     assert not clearing.alike(build(market_of("ladder", 1)))  # a hub for nearly every offer
 
 
