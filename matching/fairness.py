@@ -54,18 +54,15 @@ def settle(
     face = face.optima(program.used_input, used.duals)
     ratios = fill_ratios(program)
     levels = max_min(face, ratios)
-    settled = held(face, ratios, levels)
-    made = constant(settled, len(program.capacity))
-    point = settled.maximise(np.zeros(len(face.lower)), near=True).variables[_kept(program)]
+    made = constant(held(face, ratios, levels), len(program.capacity))
     face = _without_closed(face, program)
     program.complete(ties)
-    point = np.append(point, np.zeros(program.fixed + len(program.candidates) - len(point)))
     stages = [(program.welfare, of_welfare), (program.volume, most.duals), (program.used_input, used.duals)]
     face = held(_completed(face, program, stages), fill_ratios(program), levels)
     # Fewer lots per period for the same volume means longer windows: one contract over a year, not four quarters. Who
     # trades with whom is drawn among equals, so that it depends on what is offered and not on the solver's path.
     wanted = program.objective(DRAW * drawn(program) - 1.0)
-    return program, program.rates(maximise_in_pieces(face, wanted, made, point, engine))
+    return program, program.rates(maximise_in_pieces(face, wanted, made, engine))
 
 
 def _begin(program: Program, cleared: Cleared) -> None:
@@ -80,13 +77,8 @@ def _begin(program: Program, cleared: Cleared) -> None:
 
 def _without_closed(face: Face, program: Program) -> Face:
     """A face without the variables of closed candidates, which a completed programme does not have."""
-    kept = _kept(program)
+    kept = np.concatenate([np.ones(program.fixed, dtype=bool), ~program.closed])
     return replace(face, lower=face.lower[kept], upper=face.upper[kept])
-
-
-def _kept(program: Program) -> Bools:
-    """[variables] those that a programme still has once it is complete."""
-    return np.concatenate([np.ones(program.fixed, dtype=bool), ~program.closed])
 
 
 def _completed(face: Face, program: Program, stages: Sequence[tuple[Floats, Floats]]) -> Face:

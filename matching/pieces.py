@@ -1,8 +1,7 @@
 """A face taken apart: variables that share no row are decided in programmes of their own.
 
 A chain of conversions is one piece as long as it is open how much each makes. Where that is known every product is at
-least one piece by itself, and many small programmes are solved much faster than one large one. A piece has many more
-variables than rows: it begins with those that a known point uses.
+least one piece by itself, and many small programmes are solved much faster than one large one.
 """
 
 from __future__ import annotations
@@ -12,26 +11,24 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from .engine import Engine, Face, SolverFailed
-from .pricing import foremost
 from .sides import Floats, Ints
 
 TOGETHER = 2_000  # variables; smaller pieces are solved together until there are so many
-GAINING, EACH = 1e-9, 8  # what a variable gains that comes to a piece, and how many come for each row at once
 
 
-def maximise_in_pieces(face: Face, objective: Floats, known: Floats, point: Floats, engine: type[Engine]) -> Floats:
+def maximise_in_pieces(face: Face, objective: Floats, known: Floats, engine: type[Engine]) -> Floats:
     """The variables of an optimum. `known` [n] is what the first variables are all over the face, NaN where that is
-    open; `point` is one of the face. Each piece is solved by an engine of its own.
+    open; each piece is solved from nothing by an engine of its own.
 
     :raises SolverFailed: the face is empty or the objective has no bound on it.
     """
     try:
-        return _in_pieces(face, objective, known, point, engine)
+        return _in_pieces(face, objective, known, engine)
     except SolverFailed:  # known to the solver's tolerance only, which can leave a piece without a point
-        return _in_pieces(face, objective, np.zeros(0), point, engine)
+        return _in_pieces(face, objective, np.zeros(0), engine)
 
 
-def _in_pieces(face: Face, objective: Floats, known: Floats, point: Floats, engine: type[Engine]) -> Floats:
+def _in_pieces(face: Face, objective: Floats, known: Floats, engine: type[Engine]) -> Floats:
     free = face.upper > face.lower
     variables = np.where(free, 0.0, face.lower)
     given = np.flatnonzero(np.isfinite(known) & free[: len(known)])
@@ -42,54 +39,17 @@ def _in_pieces(face: Face, objective: Floats, known: Floats, point: Floats, engi
     table = sparse.csr_array(open_)
     for piece in range(int(of_column.max(initial=-1)) + 1):
         at, rows = np.flatnonzero(of_column == piece), np.flatnonzero(of_row == piece)
-        mine, whole = columns[at], Engine(len(rows))
-        whole.add_columns(sparse.csc_array(table[rows][:, at]))
+        mine, own = columns[at], engine(len(rows))
+        own.add_columns(sparse.csc_array(table[rows][:, at]))
         part = Face(
-            engine=whole,
+            engine=own,
             row_lower=face.row_lower[rows] - taken[rows],
             row_upper=face.row_upper[rows] - taken[rows],
             lower=face.lower[mine],
             upper=face.upper[mine],
         )
-        try:
-            variables[mine] = _grown(part, objective[mine], np.flatnonzero(point[mine] != part.lower), engine)
-        except SolverFailed:  # the point is one to the solver's tolerance only
-            variables[mine] = _grown(part, objective[mine], np.arange(len(mine)), engine)
+        variables[mine] = part.maximise(objective[mine]).variables
     return variables
-
-
-def _grown(face: Face, objective: Floats, columns: Ints, engine: type[Engine]) -> Floats:
-    """The variables of an optimum, found from some of them: those that gain most in each row come, until none would
-    gain. The others stay at their lower bounds.
-
-    :raises SolverFailed: no point of the face has the others there, or the objective has no bound."""
-    matrix, entries = face.engine.matrix, np.diff(face.engine.matrix.indptr)
-    of_entry, row = np.repeat(np.arange(len(entries)), entries), matrix.indices.astype(np.int64)
-    columns = np.union1d(columns, np.flatnonzero(entries == 0))  # no row would bring these
-    own = engine(matrix.shape[0])
-    own.add_columns(sparse.csc_array(matrix[:, columns]))
-    while True:
-        variables = face.lower.copy()
-        variables[columns] = 0.0
-        taken = face.engine.activity(variables)
-        part = Face(
-            engine=own,
-            row_lower=face.row_lower - taken,
-            row_upper=face.row_upper - taken,
-            lower=face.lower[columns],
-            upper=face.upper[columns],
-        )
-        best = part.maximise(objective[columns])
-        gain = objective - matrix.T @ best.duals
-        gain[columns] = 0.0
-        if not (gain > GAINING).any():
-            variables[columns] = best.variables
-            return variables
-        order = np.argsort(-gain[of_entry], kind="stable")
-        order = order[gain[of_entry[order]] > GAINING]
-        more = np.unique(of_entry[foremost(order, row, EACH)])
-        own.add_columns(sparse.csc_array(matrix[:, more]))
-        columns = np.concatenate([columns, more])
 
 
 def connected(table: sparse.csc_array) -> tuple[Ints, Ints]:

@@ -252,48 +252,21 @@ def test_pieces_have_the_optimum_of_the_whole(seed: int, together: int, monkeypa
             super().__init__(rows)
             solved.append(rows)
 
-    nothing = np.zeros(len(objective))
-    found = maximise_in_pieces(face, objective, whole.variables[:1], nothing, Counted)
+    found = maximise_in_pieces(face, objective, whole.variables[:1], Counted)
     assert objective @ found == pytest.approx(whole.value, abs=1e-8)
     assert (face.engine.activity(found) <= face.row_upper + 1e-8).all()
     assert len(solved) >= 2 if together == 1 else sum(solved) <= len(face.row_upper)
     if together == 1000:
         assert len(solved) == 1
-    open_ = maximise_in_pieces(face, objective, np.full(1, np.nan), nothing, WarmEngine)
+    open_ = maximise_in_pieces(face, objective, np.full(1, np.nan), WarmEngine)
     assert objective @ open_ == pytest.approx(whole.value, abs=1e-8)
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_a_piece_grows_from_any_point_to_the_optimum_of_all_its_variables(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also from what is no point of the face: rows are to have something that nobody in the point gives."""
-    monkeypatch.setattr(pieces_module, "EACH", 1)
-    rng = np.random.default_rng(seed)
-    face, objective = blocks_of_a_chain(rng)
-    taken = face.engine.activity(rng.uniform(0.1, 0.2, len(objective)))
-    face, seen = replace(face, row_lower=taken, lower=np.full(len(objective), 0.05)), []
-
-    class Seen(WarmEngine):
-        def maximise(self, face: Face, objective: np.ndarray, *, near: bool = False) -> Point:
-            seen.append(len(objective))
-            return super().maximise(face, objective, near=near)
-
-    whole = face.maximise(objective)
-    some = face.maximise(-objective).variables
-    for point in (whole.variables, some, face.lower):
-        found = maximise_in_pieces(face, objective, np.full(1, np.nan), point, Seen)
-        assert objective @ found == pytest.approx(whole.value, abs=1e-8)
-        assert (found >= face.lower - 1e-9).all()
-        assert (found <= face.upper + 1e-9).all()
-    assert min(seen) < len(objective)
 
 
 def test_a_value_that_leaves_a_piece_without_a_point_is_not_taken() -> None:
     """What is known is known to the solver's tolerance; here it is far off, and the whole is decided together."""
     face, objective = blocks_of_a_chain(np.random.default_rng(3))
     assert (face.engine.matrix[:, [0]].toarray() > 0).all()
-    found = maximise_in_pieces(face, objective, np.full(1, 1e6), np.zeros(len(objective)), WarmEngine)
+    found = maximise_in_pieces(face, objective, np.full(1, 1e6), WarmEngine)
     assert objective @ found == pytest.approx(face.maximise(objective).value, abs=1e-8)
 
 
