@@ -31,8 +31,9 @@ from .sides import Market
 WHOLE = 5_000  # candidates; a market with no more is written out with all of them
 THICK = 700  # offers of a market that are too many to begin without its hubs
 # Offers at each hub, and the part of the buyers whom rules about pairs concern, with which a ladder is cleared at hubs.
-# Against segments that takes a tenth to a half of the time with 3.2 offers a hub, and a third more with 1.2; with rules
-# for one buyer in twenty a fifth less, for one in eight a sixth more.
+# Against segments that takes an eighth of the time with 3.2 offers a hub and conversions, two thirds without, and a
+# third more with 1.2 offers a hub; with rules for one buyer in twenty a sixth to a quarter less, for one in eight a
+# sixth more.
 SEVERAL, RULED = 2.0, 0.05
 AROUND = 0.02  # of the typical price, per period: a lane that loses more at the prices of a guide is not begun with,
 NEARLY = 0.005  # or this where lanes are many

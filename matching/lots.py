@@ -73,6 +73,7 @@ class _Book:
             planned[self.seller[k], self.first[k] : self.last[k] + 1] += rates[k]
         self.planned = planned[self.market.sellers.offers :]
         self.resting = np.zeros(len(rates), dtype=bool)  # contracts that are given nothing any more
+        # Contracts in the order of their sellers, and where those of each begin.
         self._by_seller = np.argsort(self.seller, kind="stable")
         self._begins = np.searchsorted(self.seller[self._by_seller], np.arange(len(self.market.sellers) + 1))
 

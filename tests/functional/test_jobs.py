@@ -59,11 +59,16 @@ class Works:
     url: str
     folder: Path
 
+    @property
+    def address(self) -> str:
+        """The database as its own tools name it."""
+        return self.url.replace("+psycopg", "", 1)
+
     def command(self, *arguments: str) -> subprocess.Popen[bytes]:
         """`flask ARGUMENTS` as a process of its own."""
         environment = {
             **os.environ,
-            "DATABASE_URL": self.url.replace("+psycopg", "", 1),
+            "DATABASE_URL": self.address,
             "CHANGDAN_ENV": "test",
             "CHANGDAN_DATA": str(self.folder),
         }
@@ -121,10 +126,9 @@ def queued(town: Town) -> Run:
 
 
 @contextlib.contextmanager
-def held_before(works: Works, phase: str) -> Iterator[None]:
-    """Whoever would note that a run has come to this phase waits until the end, however fast the machine is."""
-    address = works.url.replace("+psycopg", "", 1)
-    with psycopg.connect(address, autocommit=True) as other:
+def held_before_lots(works: Works) -> Iterator[None]:
+    """Whoever would note that a run has whole lots waits until the end, however fast the machine is."""
+    with psycopg.connect(works.address, autocommit=True) as other:
         other.execute(
             """
             CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
@@ -132,9 +136,9 @@ def held_before(works: Works, phase: str) -> Iterator[None]:
             """
         )
         other.execute(
-            f"""
+            """
             CREATE TRIGGER hold BEFORE UPDATE ON run FOR EACH ROW
-            WHEN (NEW.phase = '{phase}') EXECUTE FUNCTION hold()
+            WHEN (NEW.phase = 'lots') EXECUTE FUNCTION hold()
             """
         )
         other.execute("SELECT pg_advisory_lock(1)")
@@ -166,8 +170,7 @@ def whole(run: Run) -> None:
 
 def test_a_worker_killed_while_it_writes_leaves_nothing_and_the_next_one_all(works: Works, town: Town) -> None:
     run = queued(town)
-    address = works.url.replace("+psycopg", "", 1)
-    with psycopg.connect(address) as other:
+    with psycopg.connect(works.address) as other:
         # Somebody holds rows that the last transaction needs: proposals are copied, their reservations wait.
         other.execute("SELECT FROM offer_period FOR UPDATE")
         with works.worker():
@@ -187,7 +190,7 @@ def test_a_worker_killed_while_it_writes_leaves_nothing_and_the_next_one_all(wor
 
 def test_a_worker_killed_while_it_solves(works: Works, town: Town) -> None:
     run = queued(town)
-    with held_before(works, "lots"):
+    with held_before_lots(works):
         with works.worker():
             works.until(lambda: db.session.scalar(WAITING), "the work of the solver")
             assert run.phase == "fairness"
@@ -211,7 +214,7 @@ def test_a_run_that_kills_its_worker_every_time_is_given_up(works: Works, town: 
 
 def test_a_command_killed_at_its_run_is_followed_by_the_queue(works: Works, town: Town) -> None:
     code = town.round.code
-    with held_before(works, "lots"):
+    with held_before_lots(works):
         process = works.command("match", "run", "--round", code)
         works.until(lambda: db.session.scalar(WAITING), "the work of the solver")
         process.send_signal(signal.SIGKILL)
